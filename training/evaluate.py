@@ -1,0 +1,228 @@
+"""Measures the shipped models: `python -m training.evaluate --data DIR --bundled DIR --metrics training/metrics.json`.
+
+The benchmark files are read here and nowhere else; nothing is chosen by them. With --checkpoint the float model is measured
+beside the int8 one.
+"""
+
+import argparse
+import json
+import random
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from moderation.scoring.onnx import OnnxScorer
+from moderation.scoring.spam import SpamScorer
+from moderation.scoring.view import model_view
+from training.calibrate import cross_fitted, mix_weights, sample, shares_among_abusive
+from training.corpus import LABELLED, read
+from training.generate import evasions
+from training.generate.sexual import names_sex_act
+
+Floats = NDArray[np.float64]
+BOOTSTRAPS = 400
+FEWEST_POSITIVES = 10
+DISGUISED_ROWS = 2000
+SPEED_ROWS = 400
+THRESHOLDS = (0.15, 0.25, 0.3, 0.4, 0.6, 0.8)
+SHARES = (0.02, 0.05, 0.08, 0.15)
+WAYS = ("leet", "lookalikes", "invisible", "spaced", "starred", "stretched", "swapped", "doubled")
+TERMS = re.findall(
+    r"\w+",
+    """
+    lesbian gay bisexual transgender trans queer lgbt lgbtq homosexual straight heterosexual male female nonbinary
+    african black white european hispanic latino latina latinx mexican canadian american asian indian chinese japanese
+    christian muslim jewish buddhist catholic protestant sikh taoist
+    old older young younger teenage millenial elderly blind deaf paralyzed
+    """,
+)
+
+
+def interval(label: NDArray[np.int64], score: Floats, seed: int = 1) -> list[float]:
+    """AUC with its 95 % bootstrap interval: [auc, low, high]."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(BOOTSTRAPS):
+        rows = rng.integers(0, len(label), len(label))
+        if 0 < label[rows].sum() < len(rows):
+            drawn.append(roc_auc_score(label[rows], score[rows]))
+    return [round(float(x), 4) for x in (roc_auc_score(label, score), *np.quantile(drawn, (0.025, 0.975)))]
+
+
+def jigsaw(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
+    """AUC on the official test's rows: toxicity on both samples, every attribute with enough positives."""
+    frame = read(data / "benchmark", "jigsaw_test")
+    logits = scorer.logits(frame["text"].tolist())
+    toxic = frame["toxicity"].to_numpy(np.int64)
+    found: dict[str, Any] = {}
+    for name, column in (("balanced", "in_balanced12k"), ("random_1k", "in_random1k")):
+        rows = frame[column].to_numpy() == 1
+        found[name] = {"rows": int(rows.sum()), "toxic": int(toxic[rows].sum()), "auc": interval(toxic[rows], logits[rows, 0])}
+        found[name]["average_precision"] = round(float(average_precision_score(toxic[rows], logits[rows, 0])), 4)
+    means = []
+    for column_number, attribute in enumerate(LABELLED):
+        known = frame["insult"].notna().to_numpy()
+        label = frame.loc[known, attribute].to_numpy(np.int64)
+        entry: dict[str, Any] = {"rows": len(label), "positives": int(label.sum())}
+        if label.sum() >= FEWEST_POSITIVES:
+            entry["auc"] = interval(label, logits[known, column_number])
+            means.append(entry["auc"][0])
+        found[f"six_labels_{attribute}"] = entry
+    found["six_labels_mean_auc"] = round(float(np.mean(means)), 4)
+    return found
+
+
+def disguised(data: Path, scorer: OnnxScorer) -> dict[str, float]:
+    """AUC lost on benchmark rows when every longer word of both classes is disguised in one way."""
+    frame = read(data / "benchmark", "jigsaw_test")
+    frame = frame[frame["in_balanced12k"] == 1].sample(DISGUISED_ROWS, random_state=3)
+    toxic = frame["toxicity"].to_numpy(np.int64)
+    texts = [text[:600] for text in frame["text"]]
+    plain = roc_auc_score(toxic, scorer.logits(texts)[:, 0])
+    lost = {}
+    for name in WAYS:
+        rng = random.Random(5)
+        way = getattr(evasions, name)
+        hidden = [
+            " ".join(way(word, rng) if len(word) >= 4 and word.isalpha() else word for word in text.split(" ")) for text in texts
+        ]
+        lost[name] = round(float(plain - roc_auc_score(toxic, scorer.logits(hidden)[:, 0])), 4)
+    return lost
+
+
+def madlibs(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
+    """Subgroup, BPSN and BNSP AUC per identity term, and the worst five of each."""
+    frame = read(data / "benchmark", "bias_madlibs")
+    score = scorer.logits(frame["text"].tolist())[:, 0]
+    toxic = frame["toxicity"].to_numpy(np.int64)
+    lowered = frame["text"].str.lower()
+    terms: dict[str, dict[str, float]] = {}
+    for term in TERMS:
+        inside = lowered.str.contains(rf"\b{re.escape(term)}\b").to_numpy()
+        if inside.sum() < 50:
+            continue
+        parts = {
+            "subgroup": inside,
+            "bpsn": (inside & (toxic == 0)) | (~inside & (toxic == 1)),
+            "bnsp": (inside & (toxic == 1)) | (~inside & (toxic == 0)),
+        }
+        terms[term] = {name: round(float(roc_auc_score(toxic[rows], score[rows])), 4) for name, rows in parts.items()}
+    found: dict[str, Any] = {"rows": len(frame), "auc": round(float(roc_auc_score(toxic, score)), 4), "terms": len(terms)}
+    for name in ("subgroup", "bpsn", "bnsp"):
+        ranked = sorted(terms, key=lambda term: terms[term][name])
+        found[f"worst_{name}"] = {term: terms[term][name] for term in ranked[:5]}
+        found[f"below_0.93_{name}"] = sum(terms[term][name] < 0.93 for term in terms)
+    return found
+
+
+def at_shares(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
+    """Share held, precision and recall of toxicity thresholds when 2, 5, 8 or 15 in 100 comments are abusive."""
+    rows = sample(data, scorer)
+    share = shares_among_abusive(data)["toxicity"] * 0.08
+    used = mix_weights(rows, 0, share) > 0
+    label = rows.labels[used, 0]
+    held_out = cross_fitted(rows.logits[used, 0], label, mix_weights(rows, 0, share)[used], isotonic=True)
+    found: dict[str, Any] = {}
+    for abusive in SHARES:
+        weights = mix_weights(rows, 0, abusive, abusive)[used]
+        found[f"{abusive:.2f}"] = {
+            str(threshold): {
+                "held": round(float(weights[held_out >= threshold].sum()), 4),
+                "precision": round(
+                    float((weights * label)[held_out >= threshold].sum() / weights[held_out >= threshold].sum()), 3
+                ),
+                "recall": round(float((weights * label)[held_out >= threshold].sum() / abusive), 3),
+            }
+            for threshold in THRESHOLDS
+        }
+    return found
+
+
+def weak_sexual(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
+    """How sexual_explicit agrees with its own weak label on the dev rows; no human label exists to hold it against."""
+    dev = read(data, "tox_dev")
+    dev = dev[dev["source"].str.startswith(("jigsaw", "paradetox"))]
+    named = np.array([names_sex_act(text) for text in dev["text"]]) & (dev["toxicity"] == 1).to_numpy()
+    return {
+        "rows": len(dev),
+        "weak_positives": int(named.sum()),
+        "auc": interval(named.astype(np.int64), scorer.logits(dev["text"].tolist())[:, 6]),
+    }
+
+
+def against_float(data: Path, scorer: OnnxScorer, checkpoint: Path) -> dict[str, Any]:
+    """Differences between the int8 file and the float checkpoint on texts of at most one window."""
+    from training.export import load  # noqa: PLC0415 - needs onnx, only here
+
+    frame = read(data / "benchmark", "jigsaw_test")
+    frame = frame[(frame["in_random1k"] == 1) | (frame["in_balanced12k"] == 1)]
+    frame = frame[frame["text"].str.len() < 500].sample(3000, random_state=2)
+    model, toxic = load(checkpoint), frame["toxicity"].to_numpy(np.int64)
+    ours = scorer.logits(frame["text"].tolist())
+    rows = []
+    with torch.no_grad():
+        for text in frame["text"]:
+            (window, *_) = scorer._windows(model_view(text))  # noqa: SLF001 - the very tokens that the int8 file saw
+            rows.append(model(input_ids=torch.tensor([window])).logits[0].numpy())
+    exact = np.array(rows, np.float64)
+    gap = np.abs(1 / (1 + np.exp(-ours)) - 1 / (1 + np.exp(-exact)))
+    return {
+        "rows": len(frame),
+        "auc_int8": round(float(roc_auc_score(toxic, ours[:, 0])), 4),
+        "auc_float": round(float(roc_auc_score(toxic, exact[:, 0])), 4),
+        "probability_gap_mean": round(float(gap[:, 0].mean()), 4),
+        "probability_gap_99": round(float(np.quantile(gap[:, 0], 0.99)), 4),
+    }
+
+
+def speed(data: Path, scorer: OnnxScorer, spam: SpamScorer) -> dict[str, float]:
+    """Processor time one by one on one thread, on whole benchmark texts."""
+    texts = read(data / "benchmark", "jigsaw_test").sample(SPEED_ROWS, random_state=4)["text"].tolist()
+    scorer.score(texts[:20])
+    taken = []
+    for text in texts:
+        started = time.process_time()
+        scorer.score([text])
+        taken.append(time.process_time() - started)
+    started = time.process_time()
+    spam.score(texts)
+    return {
+        "texts": len(texts),
+        "comments_per_second": round(len(texts) / sum(taken)),
+        "ms_median": round(1000 * float(np.median(taken)), 2),
+        "ms_99": round(1000 * float(np.quantile(taken, 0.99)), 2),
+        "spam_ms_mean": round(1000 * (time.process_time() - started) / len(texts), 2),
+    }
+
+
+def main() -> None:
+    """Read the arguments, measure everything, write and print it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--bundled", type=Path, required=True)
+    parser.add_argument("--metrics", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, help="the float model, to compare with")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    scorer, spam = OnnxScorer(options.bundled), SpamScorer(options.bundled / "spam.npz")
+    metrics: dict[str, Any] = json.loads(options.metrics.read_text()) if options.metrics.exists() else {}
+    metrics |= {"model": scorer.version, "spam_model": spam.version, "speed_one_thread": speed(options.data, scorer, spam)}
+    metrics["jigsaw"] = jigsaw(options.data, scorer)
+    metrics["disguised_auc_lost"] = disguised(options.data, scorer)
+    metrics["toxicity_at_abusive_shares"] = at_shares(options.data, scorer)
+    metrics["sexual_explicit_against_its_weak_label"] = weak_sexual(options.data, scorer)
+    if options.checkpoint:
+        metrics["int8_against_float"] = against_float(options.data, scorer, options.checkpoint)
+    metrics["bias_madlibs"] = madlibs(options.data, scorer)
+    options.metrics.write_text(json.dumps(metrics, indent=1) + "\n")
+    print(json.dumps(metrics, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Training cases of our own making, for what collected data never teaches."""
