@@ -1,9 +1,13 @@
-"""How words are disguised to slip past a filter: look-alike letters, digits for letters, and the few words worth undoing it for.
+"""How words are disguised to slip past a filter: look-alike letters, digits for letters, and the few words worth undoing it
+for.
 
-Two kinds of knowledge, both small on purpose. Look-alikes are a table of letters that read as Latin ones; ``moderation.text`` uses it only inside
-words that are meant to be Latin. Digits and stars are resolved by a lexicon alone, so that b2b, 4x4 and mp3 stay as they are. The lexicon says
-what a disguised word was; it is no rule and no score, and it holds no word for a group of people, only insults, threats and spam bait.
+Two kinds of knowledge, both small on purpose. Look-alikes are a table of letters that read as Latin ones;
+``moderation.text`` uses it only inside words that are meant to be Latin. Digits and stars are resolved by a lexicon alone,
+so that b2b, 4x4 and mp3 stay as they are. The lexicon says what a disguised word was; it is no rule and no score, and it
+holds no word for a group of people, only insults, threats and spam bait.
 """
+
+# ruff: noqa: RUF001 - look-alikes are the subject of this file
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -25,9 +29,7 @@ STRONG: Final[Mapping[str, str]] = MappingProxyType(
     | _pairs("օսոհցԁ", "ounhgd")
 )
 # Letters that are read as Latin ones only beside Latin letters.
-WEAK: Final[Mapping[str, str]] = MappingProxyType(
-    _pairs("вкмнтгипяьбзё", "bkmhtrunrbb3e") | _pairs("εηωβσδθλμπφ", "enwbodoaunf")
-)
+WEAK: Final[Mapping[str, str]] = MappingProxyType(_pairs("вкмнтгипяьбзё", "bkmhtrunrbb3e") | _pairs("εηωβσδθλμπφ", "enwbodoaunf"))
 # Small capitals, phonetic letters and boxed letters, which no language spells its words with.
 LETTER_FORMS: Final[Mapping[str, str]] = MappingProxyType(
     _pairs("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢɑɡʃ", "abcdefghijklmnoprstuvwyzags")
@@ -41,22 +43,24 @@ STARS: Final = frozenset("*#%")
 
 # Swearing and insults come first: a starred word is looked up only among them, in this order.
 _STARRED: Final = (
-    "fuck fucks fucked fucker fuckers fucking fuckin fuckface motherfucker motherfuckers motherfucking shit shits shitty shithead bullshit "
-    "bitch bitches bitching cunt cunts ass asses asshole assholes arse arsehole bastard bastards dick dicks dickhead cock cocks cocksucker "
-    "pussy pussies prick pricks twat twats wanker wankers whore whores slut sluts damn piss pissed crap tits boobs dumbass jackass "
-    "bollocks douche douchebag scheisse arschloch fotze wichser hurensohn merde putain connard salope mierda puta cabron pendejo joder "
-    "stronzo cazzo vaffanculo puttana"
+    "fuck fucks fucked fucker fuckers fucking fuckin fuckface motherfucker motherfuckers motherfucking shit shits shitty "
+    "shithead bullshit bitch bitches bitching cunt cunts ass asses asshole assholes arse arsehole bastard bastards dick "
+    "dicks dickhead cock cocks cocksucker pussy pussies prick pricks twat twats wanker wankers whore whores slut sluts damn "
+    "piss pissed crap tits boobs dumbass jackass bollocks douche douchebag scheisse arschloch fotze wichser hurensohn merde "
+    "putain connard salope mierda puta cabron pendejo joder stronzo cazzo vaffanculo puttana"
 )
 _PLAIN: Final = (
-    "idiot idiots idiotic moron morons moronic stupid dumb imbecile imbeciles loser losers pathetic trash garbage scum scumbag vermin "
-    "pig pigs retard retards retarded freak freaks creep disgusting worthless coward cowards clown clowns liar liars filth filthy ugly "
-    "kill kills killed killing killer die dies dead death murder murderer hang hanged shoot shot stab burn rape raped rapist bomb "
-    "suicide yourself kys hate hated hates hater haters hurt beat punch destroy bleed "
-    "porn porno sex sexy nude nudes viagra cialis casino casinos poker betting bitcoin crypto free money cash loan loans winner prize "
-    "click cheap replica escort escorts telegram whatsapp"
+    "idiot idiots idiotic moron morons moronic stupid dumb imbecile imbeciles loser losers pathetic trash garbage scum "
+    "scumbag vermin pig pigs retard retards retarded freak freaks creep disgusting worthless coward cowards clown clowns "
+    "liar liars filth filthy ugly kill kills killed killing killer die dies dead death murder murderer hang hanged shoot "
+    "shot stab burn rape raped rapist bomb suicide yourself kys hate hated hates hater haters hurt beat punch destroy bleed "
+    "porn porno sex sexy nude nudes viagra cialis casino casinos poker betting bitcoin crypto free money cash loan loans "
+    "winner prize click cheap replica escort escorts telegram whatsapp"
 )
 # Words that a spaced-out sentence is cut into, besides the ones above.
-_GLUE: Final = "you your youre are is a an the go to and i am u ur off all of my me this that he she they them we so such what who up"
+_GLUE: Final = (
+    "you your youre are is a an the go to and i am u ur off all of my me this that he she they them we so such what who up"
+)
 
 LEXICON: Final = frozenset((_STARRED + " " + _PLAIN).split())
 _SEGMENTS: Final = LEXICON | frozenset(_GLUE.split())
@@ -83,7 +87,7 @@ _STARRED_BY_SIZE: Final[Mapping[tuple[str, int], list[str]]] = MappingProxyType(
 
 
 def _shortened(word: str) -> Iterator[str]:
-    """The word itself, then with stretched letters (three and more) as two, then as one."""
+    """Yield the word itself, then with stretched letters (three and more) as two, then as one."""
     runs = [(char, len(list(run))) for char, run in groupby(word)]
     yield word
     if any(length >= 3 for _, length in runs):
@@ -92,7 +96,9 @@ def _shortened(word: str) -> Iterator[str]:
 
 
 def undo_leet(word: str) -> str | None:
-    """Return the lexicon's word that ``word`` spells with digits, symbols, accents or stretched letters; ``None`` for any other word."""
+    """Return the lexicon's word that ``word`` spells with digits, symbols, accents or stretched letters; ``None`` for any other
+    word.
+    """
     if len(word) > 40:
         return None
     folded = fold(word)
@@ -123,7 +129,8 @@ def undo_stars(word: str) -> str | None:
 
 
 def cut_into_words(letters: str) -> list[str] | None:
-    """Cut ``letters`` (at most 200) into known words, at least one of them from the lexicon; ``None`` where that cannot be done.
+    """Cut ``letters`` (at most 200) into known words, at least one of them from the lexicon; ``None`` where that cannot be
+    done.
 
     Fewest words win, so that "youare" is "you are" and not "you a re".
     """

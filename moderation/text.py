@@ -1,9 +1,10 @@
 """The normalised view of a comment, which scorers and word lists read, and the way back to the author's own text.
 
-Storage keeps what the author wrote; this view undoes what hides words from a filter - stacked marks, invisible characters, look-alike letters,
-s p a c e s, st*rs, d1gits and streeeetching - and remembers for every character where it came from, so that a finding can be marked in the
-original. Everything is linear in the length of the text, also for text made to hurt: runs of combining marks are cut before anything is
-normalised, because Python 3.11 normalises them in quadratic time, and each step is one pass.
+Storage keeps what the author wrote; this view undoes what hides words from a filter - stacked marks, invisible characters,
+look-alike letters, s p a c e s, st*rs, d1gits and streeeetching - and remembers for every character where it came from, so
+that a finding can be marked in the original. Everything is linear in the length of the text, also for text made to hurt:
+runs of combining marks are cut before anything is normalised, because Python 3.11 normalises them in quadratic time, and
+each step is one pass.
 """
 
 import re
@@ -42,8 +43,9 @@ _EMPTY_SIGNS: Final = frozenset("\u00ad\u034f\u115f\u1160\u180e\u2800\u3164\ufef
 def problems(text: str, *, max_length: int = MAX_LENGTH) -> list[Problem]:
     """List what keeps ``text`` from being accepted, at most one of each kind, in the order in which they stand.
 
-    Refused are NUL and the other C0 controls except tab, newline and carriage return, U+FFFE and U+FFFF, lone surrogates, more than
-    ``MAX_COMBINING_RUN`` combining marks in a row, more than ``max_length`` code points, and text in which nothing can be seen.
+    Refused are NUL and the other C0 controls except tab, newline and carriage return, U+FFFE and U+FFFF, lone surrogates, more
+    than ``MAX_COMBINING_RUN`` combining marks in a row, more than ``max_length`` code points, and text in which nothing can be
+    seen.
     """
     found: dict[ProblemCode, Problem] = {}
     if len(text) > max_length:
@@ -75,7 +77,7 @@ class NormalisedText:
     def __init__(self, text: str, length: int, starts: list[int] | None, ends: list[int] | None, disguised: int) -> None:
         self.text: Final = text
         self.disguised: Final = disguised
-        """Words that were written in a disguise: look-alikes, hidden characters, spaces, stars or digits between their letters."""
+        """Words that were written in a disguise: look-alikes, hidden characters, spaces, stars, digits."""
         self._length: Final = length
         self._starts: Final = starts
         self._ends: Final = ends
@@ -83,8 +85,8 @@ class NormalisedText:
     def to_original(self, start: int, end: int) -> tuple[int, int]:
         """Return the author's offsets for ``text[start:end]``.
 
-        Any two integers are accepted and cut to the text as a slice would; the answer satisfies ``0 <= first <= last <= len(original)``.
-        An empty range gives an empty range.
+        Any two integers are accepted and cut to the text as a slice would; the answer satisfies ``0 <= first <= last <=
+        len(original)``. An empty range gives an empty range.
         """
         start, end, _ = slice(start, end).indices(len(self.text))
         if self._starts is None or self._ends is None:
@@ -193,7 +195,9 @@ def _script(char: str) -> Literal["latin", "lookalike", "other", "none"]:
 
 
 def _characters(text: str) -> _Draft:
-    """First pass: one cluster (a character and its marks) at a time, composed, without hidden characters, look-alikes turned to Latin."""
+    """First pass: one cluster (a character and its marks) at a time, composed, without hidden characters, look-alikes turned to
+    Latin.
+    """
     out: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -220,7 +224,9 @@ def _characters(text: str) -> _Draft:
             if len(composed) > _MAX_EXPANSION + len(kept) - 1:
                 composed = kept
             if len(composed) > 1 and _script(composed[0]) in {"latin", "lookalike", "none"}:
-                composed = "".join(part for part in composed if not 0x300 <= ord(part) <= 0x36F and _kind(part) != "invisible") or " "
+                composed = (
+                    "".join(part for part in composed if not 0x300 <= ord(part) <= 0x36F and _kind(part) != "invisible") or " "
+                )
             if 0x1D400 <= ord(char) <= 0x1D7FF or len(composed) < len(normalize("NFC", kept)):
                 veiled_at.add(len(out))
         out += composed
@@ -244,6 +250,19 @@ class _Letters:
     other: int = 0
     veiled: bool = False
 
+    def count(self, char: str) -> None:
+        match _script(char):
+            case "latin":
+                self.latin += 1
+            case "other":
+                self.other += 1
+            case "lookalike" if char in LETTER_FORMS:
+                self.forms += 1
+            case "lookalike" if char in STRONG:
+                self.strong += 1
+            case "lookalike":
+                self.weak += 1
+
     @property
     def foreign(self) -> int:
         return self.strong + self.weak
@@ -256,8 +275,9 @@ class _Letters:
 def _latinise(chars: list[str], veiled_at: set[int]) -> int:
     """Replace look-alikes in place in words that are meant to be Latin; return the number of words that were disguised.
 
-    A word that mixes alphabets is touched unless the text around it is foreign (a Russian text may write VIP with a Russian ending); a word
-    of one foreign alphabet only when all its letters are look-alikes and the text around it is Latin. Real Russian or Greek stays as it is.
+    A word that mixes alphabets is touched unless the text around it is foreign (a Russian text may write VIP with a Russian
+    ending); a word of one foreign alphabet only when all its letters are look-alikes and the text around it is Latin. Real
+    Russian or Greek stays as it is.
     """
     words = list(_words(chars, veiled_at))
     latin = sum(word.latin + word.forms for word in words if word.foreign + word.other == 0)
@@ -265,8 +285,10 @@ def _latinise(chars: list[str], veiled_at: set[int]) -> int:
     foreign = sum(word.foreign + word.other for word in words if word.latin == 0 and (word.weak or word.other))
     disguised = 0
     for word in words:
-        meant_latin = latin + mixed > 2 * foreign if word.mixed else (
-            word.strong >= 3 and word.weak + word.latin + word.other == 0 and latin + mixed > 2 * (foreign + word.strong)
+        meant_latin = (
+            latin + mixed > 2 * foreign
+            if word.mixed
+            else (word.strong >= 3 and word.weak + word.latin + word.other == 0 and latin + mixed > 2 * (foreign + word.strong))
         )
         if meant_latin or word.forms:
             for place in range(word.start, word.end):
@@ -289,18 +311,7 @@ def _words(chars: list[str], veiled_at: set[int]) -> Iterator[_Letters]:
         if word is None:
             word = _Letters(place, place)
         word.end = place + 1
-        script = _script(char)
-        if script == "latin":
-            word.latin += 1
-        elif script == "other":
-            word.other += 1
-        elif script == "lookalike":
-            if char in LETTER_FORMS:
-                word.forms += 1
-            elif char in STRONG:
-                word.strong += 1
-            else:
-                word.weak += 1
+        word.count(char)
         word.veiled = word.veiled or place in veiled_at
     if word is not None:
         yield word
@@ -314,9 +325,8 @@ def _is_word_part(char: str) -> bool:
 
 # Single characters with one and the same kind of gap between them. Each alternative is a run that cannot be read in two ways.
 _LETTER: Final = r"[^\W_]|[@$!]"
-_SPACED: Final = re.compile(
-    rf"(?<![\w@$])(?:{_LETTER})(?:(?: (?:{_LETTER}))+|(?:[.](?:{_LETTER}))+|(?:-(?:{_LETTER}))+|(?:[*_~|/,·](?:{_LETTER}))+)(?![\w@$])"
-)
+_GAPS: Final = "|".join(f"(?:{gap}(?:{_LETTER}))+" for gap in (" ", "[.]", "-", "[*_~|/,·]"))
+_SPACED: Final = re.compile(rf"(?<![\w@$])(?:{_LETTER})(?:{_GAPS})(?![\w@$])")
 _WORD: Final = re.compile(r"[^\s\"'.,;:?<>(){}\[\]/\\=&^~`_-]+")
 _TOKEN: Final = re.compile(r"\S+")
 _STRETCHED: Final = re.compile(r"([^\W\d_])\1{3,}")
@@ -326,7 +336,8 @@ _TRIPLE: Final = re.compile(r"([^\W\d_])\1\1")
 def _unspaced(text: str) -> list[_Edit]:
     """Close the gaps in words that are written letter by letter.
 
-    Known words (also several in a row) are put together from three letters on, anything else from five: initials and the like stay.
+    Known words (also several in a row) are put together from three letters on, anything else from five: initials and the like
+    stay.
     """
     edits: list[_Edit] = []
     for match in _SPACED.finditer(text):
@@ -379,7 +390,7 @@ def _is_address(token: str) -> bool:
 
 def _respelling(word: str, start: int, end: int) -> _Edit | None:
     bare = word.rstrip("!|+")  # at the end of a word these are punctuation
-    if not bare or not bare[0].isalnum() and bare[0] not in LEET:
+    if not bare or (not bare[0].isalnum() and bare[0] not in LEET):
         return None
     if any(char in STARS for char in bare):
         found = undo_stars(bare) if any(char.isalpha() for char in bare) else None
@@ -395,5 +406,7 @@ def _respelling(word: str, start: int, end: int) -> _Edit | None:
             places += range(at, run.start() + 2)
             at = run.end()
         places += range(at, len(word))
-        return _Edit(start, end, "".join(word[place] for place in places), disguise=False, places=[start + place for place in places])
+        return _Edit(
+            start, end, "".join(word[place] for place in places), disguise=False, places=[start + place for place in places]
+        )
     return None

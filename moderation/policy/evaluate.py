@@ -1,9 +1,10 @@
 """Judge one comment's signals by one policy: pure, total, and never milder for knowing less.
 
-A condition has three outcomes. CEL already gives the third: a variable that is absent makes an error value, which ``||`` and ``&&`` absorb when the
-other side settles the matter. What remains an error is sorted here. If everything that is missing belongs to facts which the caller said it did
-not have (``not_given``), the rule does not apply and is listed; otherwise something that was owed is missing - a score, say - and the comment
-goes to a human with the reason ``not_scored``. Values that do not fit the schema (NaN above all: CEL says ``NaN > 0.9`` is false) are absent.
+A condition has three outcomes. CEL already gives the third: a variable that is absent makes an error value, which ``||``
+and ``&&`` absorb when the other side settles the matter. What remains an error is sorted here. If everything that is
+missing belongs to facts which the caller said it did not have (``not_given``), the rule does not apply and is listed;
+otherwise something that was owed is missing - a score, say - and the comment goes to a human with the reason
+``not_scored``. Values that do not fit the schema (NaN above all: CEL says ``NaN > 0.9`` is false) are absent.
 """
 
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class MatchedRule:
 
     @property
     def name(self) -> str:
+        """Name of the rule."""
         return self.rule.name
 
     @property
@@ -62,9 +64,11 @@ class MatchedRule:
 
     @property
     def explanation(self) -> str:
+        """The rule in public words."""
         return self.rule.explanation
 
     def as_json(self) -> dict[str, str | int | bool]:
+        """Return what a stored decision keeps of the match."""
         return {
             "rule": self.name,
             "verdict": self.verdict.value,
@@ -79,8 +83,8 @@ class MatchedRule:
 class Ruling:
     """What a policy makes of one comment.
 
-    ``harm`` and ``doubt`` are the policy's factors of the queue's ``ln(harm x reach x doubt)``: harm is 0.3, 1, 3 or 1000 (see ``Priority``) and 1
-    where nothing matched; doubt is 0.25..1, highest where the deciding score is near one half.
+    ``harm`` and ``doubt`` are the policy's factors of the queue's ``ln(harm x reach x doubt)``: harm is 0.3, 1, 3 or 1000 (see
+    ``Priority``) and 1 where nothing matched; doubt is 0.25..1, highest where the deciding score is near one half.
     """
 
     verdict: Verdict
@@ -97,10 +101,12 @@ class Ruling:
 
     @property
     def first(self) -> bool:
+        """The case goes before all others."""
         return any(match.first for match in self.matched)
 
     @property
     def alert(self) -> bool:
+        """Moderators are told at once."""
         return any(match.alert for match in self.matched)
 
     @property
@@ -114,12 +120,17 @@ class Ruling:
         return tuple(dict.fromkeys(match.reason for match in self.matched))
 
 
+_ALWAYS: Final = frozenset({"human_rejected_before", "not_given", "audit_draw"})
+
+
 def evaluate(policy: Policy, signals: Mapping[str, object]) -> Ruling:
     """Judge ``signals`` by ``policy``; never raises, whatever the mapping holds, and never looks at anything else.
 
     About 40 microseconds for the shipped policies: all conditions share one CEL activation.
     """
-    present = {name: value for name, value in signals.items() if (signal := SIGNALS.get(name)) and signal.accepts(value)}
+    present = {
+        name: signals[name] for name in policy.signals | _ALWAYS if name in signals and SIGNALS[name].accepts(signals[name])
+    }
     activation = ENVIRONMENT.Activation(present)
     given_up = _not_given(present)
 

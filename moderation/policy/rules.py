@@ -1,10 +1,13 @@
-"""Policies as bloggers write them: TOML for the table, CEL for the conditions, checked to the last name when they are parsed.
+"""Policies as bloggers write them: TOML for the table, CEL for the conditions, checked to the last name when they are
+parsed.
 
-CEL because it is a standard language with types and without loops: a misspelt signal is an error with a caret when the policy is saved, not a
-rule that silently never matches. A policy may say ``extends = "standard"``; it is expanded while it is parsed, and ``Policy.text`` is the
-expanded, self-contained form. That text is what a site stores, so a later release of the shipped policies never changes a stored version.
+CEL because it is a standard language with types and without loops: a misspelt signal is an error with a caret when the
+policy is saved, not a rule that silently never matches. A policy may say ``extends = "standard"``; it is expanded while it
+is parsed, and ``Policy.text`` is the expanded, self-contained form. That text is what a site stores, so a later release of
+the shipped policies never changes a stored version.
 """
 
+import difflib
 import hashlib
 import json
 import re
@@ -46,7 +49,9 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9 _-]{0,39}")
 _STRING_OR_NAME: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|//[^\n]*|(?<![\w.])[A-Za-z_]\w*""")
 _CEL_ERROR: Final = re.compile(r"<input>:(\d+):(\d+): (.*?)(?:\n|$)")
 _TOML_PLACE: Final = re.compile(r"(.*) \(at line (\d+), column (\d+)\)")
-_TOP_KEYS: Final = frozenset({"name", "summary", "extends", "without", "shadow", "machine_rejects", "publish_flagged", "audit", "rule"})
+_TOP_KEYS: Final = frozenset(
+    {"name", "summary", "extends", "without", "shadow", "machine_rejects", "publish_flagged", "audit", "rule"}
+)
 _RULE_KEYS: Final = frozenset(
     {"name", "when", "unless", "verdict", "reason", "reason_from", "priority", "alert", "wave", "hold", "explanation"}
 )
@@ -153,11 +158,12 @@ class Policy:
         """SHA-256 of ``text`` in hexadecimal."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    @property
+    @cached_property
     def signals(self) -> frozenset[str]:
         """Names of all signals that some rule looks at."""
         conditions = [condition for rule in self.rules for condition in (rule.when, rule.unless)] + [self.audit_always]
-        return frozenset[str]().union(*(condition.names for condition in conditions if condition is not None))
+        named = {rule.reason_from for rule in self.rules if rule.reason_from is not None}
+        return frozenset(named).union(*(condition.names for condition in conditions if condition is not None))
 
 
 _lock: Final = threading.RLock()
@@ -243,13 +249,15 @@ class _Reader:
         name = self._name(entry, index)
         self._known(entry, _RULE_KEYS, index, name)
         verdict = self._choice(entry, "verdict", {Verdict.FLAG: Verdict.FLAG, Verdict.REJECT: Verdict.REJECT}, index, name)
-        reason = entry.get("reason")
+        reason: Any = entry.get("reason")
         if isinstance(reason, bool) or not (reason in shipped.REASONS or reason in shipped.FIXED_REASONS):
             problem = f"reason is a number from 1 to 9 or one of {_listed(shipped.FIXED_REASONS)}"
             raise self._source.error(problem, rule=index, name=name, key="reason")
         reason_from = self._typed(entry, "reason_from", str, None, index, name)
         if reason_from is not None and (reason_from not in SIGNALS or SIGNALS[reason_from].type is not SignalType.INT):
-            raise self._source.error("reason_from names a signal that holds a reason key", rule=index, name=name, key="reason_from")
+            raise self._source.error(
+                "reason_from names a signal that holds a reason key", rule=index, name=name, key="reason_from"
+            )
         when = self._condition(entry, "when", index, name)
         unless = self._condition(entry, "unless", index, name) if "unless" in entry else None
         return Rule(
@@ -266,10 +274,12 @@ class _Reader:
             explanation=self._sentence(entry, "explanation", index, name),
         )
 
-    def _condition(self, table: Mapping[str, Any], key: str, index: int = -1, name: str | None = None, place: str | None = None) -> Condition:
+    def _condition(
+        self, table: Mapping[str, Any], key: str, index: int = -1, name: str | None = None, place: str | None = None
+    ) -> Condition:
         text = table.get(key)
         if not isinstance(text, str) or not text.strip() or len(text) > _MAX_CONDITION:
-            problem = f"{key} is a condition of at most {_MAX_CONDITION} characters, such as \"toxicity >= 0.60\""
+            problem = f'{key} is a condition of at most {_MAX_CONDITION} characters, such as "toxicity >= 0.60"'
             raise self._source.error(problem, rule=index, name=name, key=place or key)
         try:
             program = ENVIRONMENT.compile(text)
@@ -294,12 +304,12 @@ class _Reader:
         return name
 
     def _sentence(self, table: Mapping[str, Any], key: str, index: int = -1, name: str | None = None) -> str:
-        text = self._typed(table, key, str, None, index, name)
-        if text is None or not text.strip() or len(text) > 300 or any(ord(char) < 32 for char in text):
+        text: str = self._typed(table, key, str, "", index, name)
+        if not text.strip() or len(text) > 300 or any(ord(char) < 32 for char in text):
             raise self._source.error(f"{key} is one line in plain words, up to 300 characters", rule=index, name=name, key=key)
         return text
 
-    def _typed(
+    def _typed(  # noqa: PLR0917 - where in the file, and what is expected there
         self, table: Mapping[str, Any], key: str, kind: type, default: Any, index: int = -1, name: str | None = None
     ) -> Any:
         value = table.get(key, default)
@@ -307,7 +317,7 @@ class _Reader:
             raise self._source.error(f"{key} is {_KINDS[kind]}", rule=index, name=name, key=key)
         return value
 
-    def _choice(
+    def _choice(  # noqa: PLR0917 - the same
         self, table: Mapping[str, Any], key: str, choices: Mapping[Any, Any], index: int, name: str, default: Any = None
     ) -> Any:
         value = table.get(key)
@@ -342,8 +352,6 @@ def _in_plain_words(problem: str) -> str:
 
 
 def _did_you_mean(name: str) -> str:
-    import difflib  # only on the way to an error
-
     close = difflib.get_close_matches(name, SIGNALS, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

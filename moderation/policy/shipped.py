@@ -14,8 +14,9 @@ from typing import Final
 class ReasonText:
     """One reason for not publishing a comment; the key is fixed for ever, the words may be changed by a site.
 
-    ``author_reads`` completes "We did not publish this: it ...". ``{ground}`` and ``{sentence}`` are filled in by the moderator.
-    ``dsa_category`` and ``dsa_keyword`` are those of the EU transparency database, ``coral_code`` that of Coral's moderation phases.
+    ``author_reads`` completes "We did not publish this: it ...". ``{ground}`` and ``{sentence}`` are filled in by the
+    moderator. ``dsa_category`` and ``dsa_keyword`` are those of the EU transparency database, ``coral_code`` that of Coral's
+    moderation phases.
     """
 
     key: int
@@ -30,10 +31,24 @@ REASONS: Final[Mapping[int, ReasonText]] = MappingProxyType(
     {
         reason.key: reason
         for reason in (
-            ReasonText(1, "Personal attack", "attacks a person rather than what they say", "CYBER_VIOLENCE", "CYBER_HARASSMENT", "ABUSIVE"),
-            ReasonText(2, "Hate", "demeans people for who they are", "ILLEGAL_OR_HARMFUL_SPEECH", "DISCRIMINATION", "HATE_SPEECH"),
             ReasonText(
-                3, "Threat or call to violence", "threatens, or calls for harm", "VIOLENCE", "INCITEMENT_VIOLENCE_HATRED", "ABUSIVE"
+                1,
+                "Personal attack",
+                "attacks a person rather than what they say",
+                "CYBER_VIOLENCE",
+                "CYBER_HARASSMENT",
+                "ABUSIVE",
+            ),
+            ReasonText(
+                2, "Hate", "demeans people for who they are", "ILLEGAL_OR_HARMFUL_SPEECH", "DISCRIMINATION", "HATE_SPEECH"
+            ),
+            ReasonText(
+                3,
+                "Threat or call to violence",
+                "threatens, or calls for harm",
+                "VIOLENCE",
+                "INCITEMENT_VIOLENCE_HATRED",
+                "ABUSIVE",
             ),
             ReasonText(
                 4,
@@ -48,7 +63,14 @@ REASONS: Final[Mapping[int, ReasonText]] = MappingProxyType(
             ),
             ReasonText(6, "Obscene", "is too explicit for this page", "OTHER_VIOLATION_TC", None, "OFFENSIVE"),
             ReasonText(7, "Off topic", "is not about this article or thread", "OTHER_VIOLATION_TC", None, "IRRELEVANT_CONTENT"),
-            ReasonText(8, "May break the law", "may break the law: {ground}", "ILLEGAL_OR_HARMFUL_SPEECH", "DEFAMATION", "ILLEGAL_CONTENT"),
+            ReasonText(
+                8,
+                "May break the law",
+                "may break the law: {ground}",
+                "ILLEGAL_OR_HARMFUL_SPEECH",
+                "DEFAMATION",
+                "ILLEGAL_CONTENT",
+            ),
             ReasonText(9, "Other", "{sentence}", "OTHER_VIOLATION_TC", "OTHER", "OTHER"),
         )
     }

@@ -13,12 +13,18 @@ _TRIPLE: Final = re.compile(r'"""|\'\'\'')
 class PolicyError(Exception):
     """A policy cannot be used as it is written.
 
-    ``line`` and ``column`` count from 1 and are ``None`` where the mistake has no place, such as a missing key. ``str()`` shows the
-    line with a caret under the column.
+    ``line`` and ``column`` count from 1 and are ``None`` where the mistake has no place, such as a missing key. ``str()`` shows
+    the line with a caret under the column.
     """
 
     def __init__(
-        self, problem: str, *, rule: str | None = None, line: int | None = None, column: int | None = None, excerpt: str | None = None
+        self,
+        problem: str,
+        *,
+        rule: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        excerpt: str | None = None,
     ) -> None:
         self.problem = problem
         self.rule = rule
@@ -28,7 +34,13 @@ class PolicyError(Exception):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        where = f"line {self.line}, column {self.column}: " if self.line and self.column else f"line {self.line}: " if self.line else ""
+        where = (
+            f"line {self.line}, column {self.column}: "
+            if self.line and self.column
+            else f"line {self.line}: "
+            if self.line
+            else ""
+        )
         named = f"rule '{self.rule}': " if self.rule else ""
         message = f"{where}{named}{self.problem}"
         if self.excerpt is None:
@@ -61,7 +73,7 @@ class Source:
     def error(
         self, problem: str, *, rule: int = -1, name: str | None = None, key: str | None = None, line: int = 1, column: int = 1
     ) -> PolicyError:
-        """Return a ``PolicyError`` placed at ``line`` and ``column`` (both from 1) of the value of ``key`` in rule number ``rule``.
+        """Return a ``PolicyError`` at ``line`` and ``column`` (both from 1) of the value of ``key`` in rule number ``rule``.
 
         ``rule`` -1 means the top of the file. Without a key it stands at the rule's header.
         """

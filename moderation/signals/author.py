@@ -1,7 +1,8 @@
 """What the author's record says: newcomer, trusted, or somebody under a borrowed name.
 
-Only a verified identity earns anything. A claimed one (an e-mail address that anybody can type) counts against its author and never for, or the
-good name of a regular would be the cheapest disguise there is. Unit: yes/no and comments. Cost: nothing, the caller has read the record.
+Only a verified identity earns anything. A claimed one (an e-mail address that anybody can type) counts against its author
+and never for, or the good name of a regular would be the cheapest disguise there is. Unit: yes/no and comments. Cost:
+nothing, the caller has read the record.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ TRUSTED_REJECTED_SHARE: Final = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorSignals:
+    """The signals of this module, named as in the schema."""
+
     newcomer: bool
     trusted: bool
     author_verified: bool

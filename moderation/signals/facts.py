@@ -1,8 +1,8 @@
 """What a signal may look at: the revision as its author sent it, and the facts that the caller has already read.
 
-Signals are pure, so everything that lives in a database, in a form or in somebody's settings is read beforehand and handed over here.
-``None`` always means "the caller does not know" and never "no": a check without an author has ``author=None``, and the rules that need an
-author are then listed as not evaluated rather than decided by a guess.
+Signals are pure, so everything that lives in a database, in a form or in somebody's settings is read beforehand and handed
+over here. ``None`` always means "the caller does not know" and never "no": a check without an author has ``author=None``,
+and the rules that need an author are then listed as not evaluated rather than decided by a guess.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """The one list of signals: name, type, unit, where it comes from and what it costs.
 
-The policy compiler declares its variables from this table, the evaluator accepts only what fits it, the documentation is compared with it by a
-test, and stored assessments carry ``SCHEMA_VERSION``. A signal may be added under the same version; changing what a name means is a new version.
+The policy compiler declares its variables from this table, the evaluator accepts only what fits it, the documentation is
+compared with it by a test, and stored assessments carry ``SCHEMA_VERSION``. A signal may be added under the same version;
+changing what a name means is a new version.
 """
 
 from collections.abc import Mapping
@@ -40,9 +41,10 @@ class Kind(StrEnum):
 class Signal:
     """One named piece of evidence.
 
-    ``fact`` names what the caller must have given for the signal to exist: ``text`` and ``scores`` are always owed, so their absence is a fault
-    and sends the comment to a human; any other fact may be named in ``not_given``, and then the rules which need it are listed instead.
-    ``cost`` is the time on one core for a comment of 500 characters, in microseconds, and 0 for a fact that is only passed on.
+    ``fact`` names what the caller must have given for the signal to exist: ``text`` and ``scores`` are always owed, so their
+    absence is a fault and sends the comment to a human; any other fact may be named in ``not_given``, and then the rules which
+    need it are listed instead. ``cost`` is the time on one core for a comment of 500 characters, in microseconds, and 0 for a
+    fact that is only passed on.
     """
 
     name: str
@@ -96,35 +98,117 @@ _ALL: Final = (
     Signal("sexual_explicit", _D, _SCORE, "scores", _P, 0, "Sexually explicit; absent where the site's model does not have it."),
     Signal("sexual", _D, _SCORE, "scores", _P, 0, "sexual_explicit, or obscene where the model has no such attribute."),
     Signal("spam", _D, _SCORE, "scores", _P, 0, "Reads like advertising, by its words alone."),
-    Signal("letters", _I, _CONTENT, "text", "letters", 0, "Letters in the text once disguises are undone."),
-    Signal("disguised_words", _I, _CONTENT, "text", "words", 0, "Words written to slip past a filter: l3tters, s p a c e s, look-alikes."),
-    Signal("links", _I, _CONTENT, "text", "links", 0, "Links in the text; those to the site itself are not counted."),
-    Signal("link_shortener", _B, _CONTENT, "text", "yes/no", 0, "A link goes through an address shortener."),
-    Signal("link_bare_ip", _B, _CONTENT, "text", "yes/no", 0, "A link names a bare IP address instead of a host."),
-    Signal("link_punycode", _B, _CONTENT, "text", "yes/no", 0, "A link's host is written in punycode or in foreign letters."),
-    Signal("link_rejected_before", _B, _BEHAVIOUR, "text", "yes/no", 0, "A link goes to a host that was rejected here before."),
-    Signal("banned_words", _I, _CONTENT, "text", "words", 0, "Entries of the site's banned list that occur."),
-    Signal("banned_word_reason", _I, _CONTENT, "text", "reason key, 0 for none", 0, "The reason that the first banned entry stands for."),
-    Signal("suspect_words", _I, _CONTENT, "text", "words", 0, "Entries of the site's suspect list that occur."),
-    Signal("personal_data", _I, _CONTENT, "text", "findings", 0, "Phone numbers, e-mail addresses, bank accounts and street addresses together."),
-    Signal("phones", _I, _CONTENT, "text", "findings", 0, "Valid telephone numbers."),
-    Signal("emails", _I, _CONTENT, "text", "findings", 0, "E-mail addresses, other than the site's own."),
-    Signal("ibans", _I, _CONTENT, "text", "findings", 0, "Bank account numbers (IBAN) with a right checksum."),
-    Signal("street_addresses", _I, _CONTENT, "text", "findings", 0, "A street with a house number."),
-    Signal("quoted_share", _D, _CONTENT, "post", "share 0..1", 0, "Share of the letters found word for word in the post or the parent comment."),
-    Signal("language", _S, _CONTENT, "text", "BCP 47 primary subtag", 0, "The language of the text, the site's own where that is not clear."),
-    Signal("language_served", _B, _CONTENT, "text", "yes/no", 0, "False only where the text is clearly in a language that cannot be checked."),
-    Signal("near_copies", _I, _BEHAVIOUR, "history", "authors", 0, "Different authors who sent nearly this text in a day, this one included; 0 if short."),
-    Signal("author_recent", _I, _BEHAVIOUR, "author", "comments", 0, "Comments by this author in the last five minutes, this one included."),
-    Signal("honeypot", _B, _BEHAVIOUR, "honeypot", "yes/no", 0, "The hidden field of the form was filled in."),
-    Signal("seconds_to_submit", _D, _BEHAVIOUR, "timing", "seconds", 0, "From showing the form to sending it."),
-    Signal("reports", _I, _BEHAVIOUR, "history", "reporters", 0, "Readers who reported this comment independently of each other."),
-    Signal("newcomer", _B, _CONTEXT, "author", "yes/no", 0, "Fewer than two approved comments under a verified identity."),
-    Signal("trusted", _B, _CONTEXT, "author", "yes/no", 0, "Verified, 20 or more approved, under 5 % rejected."),
+    Signal("letters", _I, _CONTENT, "text", "letters", 50, "Letters in the text once disguises are undone."),
+    Signal(
+        "disguised_words",
+        _I,
+        _CONTENT,
+        "text",
+        "words",
+        100,
+        "Words written to slip past a filter: l3tters, s p a c e s, look-alikes.",
+    ),
+    Signal("links", _I, _CONTENT, "text", "links", 2, "Links in the text; those to the site itself are not counted."),
+    Signal("link_shortener", _B, _CONTENT, "text", "yes/no", 2, "A link goes through an address shortener."),
+    Signal("link_bare_ip", _B, _CONTENT, "text", "yes/no", 2, "A link names a bare IP address instead of a host."),
+    Signal("link_punycode", _B, _CONTENT, "text", "yes/no", 2, "A link's host is written in punycode or in foreign letters."),
+    Signal("link_rejected_before", _B, _BEHAVIOUR, "text", "yes/no", 2, "A link goes to a host that was rejected here before."),
+    Signal("banned_words", _I, _CONTENT, "text", "words", 2, "Entries of the site's banned list that occur."),
+    Signal(
+        "banned_word_reason",
+        _I,
+        _CONTENT,
+        "text",
+        "reason key, 0 for none",
+        1,
+        "The reason that the first banned entry stands for.",
+    ),
+    Signal("suspect_words", _I, _CONTENT, "text", "words", 2, "Entries of the site's suspect list that occur."),
+    Signal(
+        "personal_data",
+        _I,
+        _CONTENT,
+        "text",
+        "findings",
+        5,
+        "Phone numbers, e-mail addresses, bank accounts and street addresses together.",
+    ),
+    Signal("phones", _I, _CONTENT, "text", "findings", 5, "Valid telephone numbers."),
+    Signal("emails", _I, _CONTENT, "text", "findings", 5, "E-mail addresses, other than the site's own."),
+    Signal("ibans", _I, _CONTENT, "text", "findings", 5, "Bank account numbers (IBAN) with a right checksum."),
+    Signal("street_addresses", _I, _CONTENT, "text", "findings", 5, "A street with a house number."),
+    Signal(
+        "quoted_share",
+        _D,
+        _CONTENT,
+        "post",
+        "share 0..1",
+        90,
+        "Share of the letters found word for word in the post or the parent comment.",
+    ),
+    Signal(
+        "language",
+        _S,
+        _CONTENT,
+        "text",
+        "BCP 47 primary subtag",
+        50,
+        "The language of the text, the site's own where that is not clear.",
+    ),
+    Signal(
+        "language_served",
+        _B,
+        _CONTENT,
+        "text",
+        "yes/no",
+        50,
+        "False only where the text is clearly in a language that cannot be checked.",
+    ),
+    Signal(
+        "near_copies",
+        _I,
+        _BEHAVIOUR,
+        "history",
+        "authors",
+        20,
+        "Different authors who sent nearly this text in a day, this one included; 0 if short.",
+    ),
+    Signal(
+        "author_recent",
+        _I,
+        _BEHAVIOUR,
+        "author",
+        "comments",
+        0,
+        "Comments by this author in the last five minutes, this one included.",
+    ),
+    Signal("honeypot", _B, _BEHAVIOUR, "honeypot", "yes/no", 1, "The hidden field of the form was filled in."),
+    Signal("seconds_to_submit", _D, _BEHAVIOUR, "timing", "seconds", 1, "From showing the form to sending it."),
+    Signal(
+        "reports", _I, _BEHAVIOUR, "history", "reporters", 0, "Readers who reported this comment independently of each other."
+    ),
+    Signal("newcomer", _B, _CONTEXT, "author", "yes/no", 1, "Fewer than two approved comments under a verified identity."),
+    Signal("trusted", _B, _CONTEXT, "author", "yes/no", 1, "Verified, 20 or more approved, under 5 % rejected."),
     Signal("author_verified", _B, _CONTEXT, "author", "yes/no", 0, "The identity was vouched for, not merely typed in."),
-    Signal("author_approved", _I, _CONTEXT, "author", "comments", 0, "Earlier comments approved under a verified identity, otherwise 0."),
+    Signal(
+        "author_approved",
+        _I,
+        _CONTEXT,
+        "author",
+        "comments",
+        0,
+        "Earlier comments approved under a verified identity, otherwise 0.",
+    ),
     Signal("author_rejected", _I, _CONTEXT, "author", "comments", 0, "Earlier comments rejected, whatever the identity."),
-    Signal("reserved_name", _B, _CONTEXT, "author", "yes/no", 0, "An unverified author uses the name of staff or of a signed-in reader."),
+    Signal(
+        "reserved_name",
+        _B,
+        _CONTEXT,
+        "author",
+        "yes/no",
+        5,
+        "An unverified author uses the name of staff or of a signed-in reader.",
+    ),
     Signal("post_closed", _B, _CONTEXT, "post", "yes/no", 0, "The post takes no more comments."),
     Signal("post_premoderated", _B, _CONTEXT, "post", "yes/no", 0, "Every comment under the post waits for a person."),
     Signal("post_newcomers_held", _B, _CONTEXT, "post", "yes/no", 0, "Newcomers' comments under the post wait for a person."),
@@ -132,8 +216,24 @@ _ALL: Final = (
     Signal("human_rejected_before", _B, _CONTEXT, "history", "yes/no", 0, "A person rejected an earlier revision."),
     Signal("human_approved", _B, _CONTEXT, "history", "yes/no", 0, "A person approved this revision."),
     Signal("audit_draw", _D, _CONTEXT, "draw", "share 0..1", 0, "The stored random number that picks the audit sample."),
-    Signal("not_given", _L, _CONTEXT, "text", "names of facts", 0, "Facts that the caller did not give: author, post, history, honeypot, timing, draw."),
-    Signal("failed_signals", _L, _CONTEXT, "text", "names of signal modules", 0, "Modules that could not judge this text; what they owe is absent."),
+    Signal(
+        "not_given",
+        _L,
+        _CONTEXT,
+        "text",
+        "names of facts",
+        0,
+        "Facts that the caller did not give: author, post, history, honeypot, timing, draw.",
+    ),
+    Signal(
+        "failed_signals",
+        _L,
+        _CONTEXT,
+        "text",
+        "names of signal modules",
+        0,
+        "Modules that could not judge this text; what they owe is absent.",
+    ),
 )
 
 SIGNALS: Final[Mapping[str, Signal]] = MappingProxyType({signal.name: signal for signal in _ALL})
