@@ -100,7 +100,7 @@ class NormalisedText:
 def normalise(text: str) -> NormalisedText:
     """Return the normalised view of ``text``; linear, total, and at most five times as long.
 
-    About 60 microseconds for 500 characters of plain English, 500 for 500 characters of another script.
+    About 130 microseconds for 500 characters of plain English, 1,000 for 500 characters of another script.
     """
     view = _Draft.of(text) if text.isascii() and not _CONTROL.search(text) else _characters(text)
     view = view.edited(_unspaced(view.text))
@@ -399,7 +399,7 @@ def _respelling(word: str, start: int, end: int) -> _Edit | None:
         found = undo_leet(bare)
         if found is not None and found != bare.casefold():
             return _Edit(start, start + len(bare), found, disguise=any(char in LEET for char in bare))
-    if _STRETCHED.search(word):
+    if _STRETCHED.search(word) and not any(char.isdigit() for char in word):
         places: list[int] = []
         at = 0
         for run in _STRETCHED.finditer(word):

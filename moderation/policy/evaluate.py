@@ -126,7 +126,7 @@ _ALWAYS: Final = frozenset({"human_rejected_before", "not_given", "audit_draw"})
 def evaluate(policy: Policy, signals: Mapping[str, object]) -> Ruling:
     """Judge ``signals`` by ``policy``; never raises, whatever the mapping holds, and never looks at anything else.
 
-    About 40 microseconds for the shipped policies: all conditions share one CEL activation.
+    About 75 microseconds for the 24 rules of ``standard``: all conditions share one CEL activation.
     """
     present = {
         name: signals[name] for name in policy.signals | _ALWAYS if name in signals and SIGNALS[name].accepts(signals[name])

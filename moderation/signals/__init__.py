@@ -5,8 +5,9 @@ with it: its name is in ``failed_signals``, what it owes is absent, and the poli
 not give is named in ``not_given``.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from moderation.signals import author, duplicates, flood, intent, language, links, personal_data, quotation, reports, words
@@ -31,6 +32,8 @@ __all__ = [
 
 _SCORES = frozenset(name for name, signal in SIGNALS.items() if signal.kind is Kind.SCORE)
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 def text_to_score(revision: Revision, facts: Facts) -> str:
     """Return the text for the scorers: the author's own words where they make a sentence beside quotations, otherwise the whole
@@ -48,6 +51,8 @@ def compute(revision: Revision, facts: Facts, scores: Mapping[str, float] | None
     """
     found: dict[str, Any] = {}
     failed: list[str] = []
+    if _SURROGATE.search(revision.body):  # refused at the door; here only so that nothing that runs on UTF-8 can trip over one
+        revision = replace(revision, body=_SURROGATE.sub("\ufffd", revision.body))
     view = normalise(revision.body)
     for name, measure in _MEASURES.items():
         try:

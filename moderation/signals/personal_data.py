@@ -23,6 +23,7 @@ MAX_CANDIDATES: Final = 20
 # Runs of bytes rather than of Unicode letters: with \pL and counts the automata grow past any sensible size.
 _LETTERS: Final = r"[^\s\d\x00-&(-,/:-@\[-`{-\x7f]+"
 _DIGITS: Final = compile_pattern(r"[+(]?\d(?:[ .()/-]?[ .()/-]?\d){6,16}")
+_NETWORK_ADDRESS: Final = compile_pattern(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}")
 _EMAIL: Final = compile_pattern(r"[a-z0-9._%+-]+@[a-z0-9.-]+\.[a-z]{2,24}\b", any_case=True)
 _VEILED_EMAIL: Final = compile_pattern(
     r"[a-z0-9._%+-]+ ?[\[({] ?at ?[\])}] ?[a-z0-9-]+ ?(?:\.|[\[({] ?dot ?[\])}]) ?[a-z0-9.-]*[a-z]{2}\b", any_case=True
@@ -41,9 +42,10 @@ _STREET: Final = (
         r" ?\d{1,4} ?[a-z]?\b",
         any_case=True,
     ),
-    # French: 12 rue de la Paix, 3 bis avenue Foch
+    # French: 12 rue de la Paix, 3 bis avenue Foch; "1 place as many" is English
     compile_pattern(
-        rf"\b\d{{1,4}}(?: ?bis| ?ter)?,? (?:rue|avenue|boulevard|impasse|allée|chemin|quai|place|route) {_LETTERS}", any_case=True
+        rf"\b\d{{1,4}}(?: ?bis| ?ter)?,? (?:(?:[Rr]ue|[Ii]mpasse|[Aa]llée|[Qq]uai) {_LETTERS}"
+        r"|(?:[Aa]venue|[Bb]oulevard|[Pp]lace|[Rr]oute|[Cc]hemin) (?:d[eu]s? |d['’]|[A-Z]))"
     ),
     # Spanish, Portuguese, Italian: Calle Mayor 5, Rua das Flores 12, Via Roma, 7
     compile_pattern(
@@ -100,6 +102,8 @@ def _is_phone(text: str, start: int, end: int, region: str | None) -> bool:
     """Judge one run of digits with a few characters around it, which is where the library sees dates, prices and longer
     numbers.
     """
+    if _NETWORK_ADDRESS.fullmatch(text, start, end):
+        return False
     candidate = text[max(0, start - 3) : end + 3]
     if "://" in text[max(0, start - 60) : start].rpartition(" ")[2]:
         return False  # inside an address of the web

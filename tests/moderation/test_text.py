@@ -62,7 +62,7 @@ def test_a_disguise_is_undone(written: str, read: str) -> None:
         "日本語です 한국어 안녕",
         "see https://sh1t.example/a55 and m0ron@mail.example",
         "The class assembled in Scunthorpe",
-        "hmm, www, coool",
+        "hmm, www, coool, 0x0010FFFF",
     ],
 )
 def test_real_text_is_left_alone(text: str) -> None:

@@ -1,7 +1,9 @@
 """Rulings: the three outcomes of a condition, what is missing, and the promises that hold for every policy."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -195,6 +197,14 @@ def test_an_explanation_shows_the_rule_its_condition_and_what_it_saw() -> None:
     assert (rule.rule, rule.reason_text, rule.unless) == ("attack", "Personal attack", "trusted")
     assert rule.evidence == {"toxicity": 0.45, "insult": 0.3, "identity_attack": 0.01, "trusted": False}
     assert explained.as_json()["rules"][0]["when"] == rule.when
+
+
+def test_many_threads_may_judge_by_one_policy() -> None:
+    cases = [CALM | {"toxicity": number / 200} for number in range(200)]
+    expected = [evaluate(POLICIES["standard"], signals).verdict for signals in cases]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            assert [ruling.verdict for ruling in pool.map(partial(evaluate, POLICIES["standard"]), cases)] == expected
 
 
 # ------------------------------------------------------------------------------------------------------- properties
