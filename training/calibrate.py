@@ -50,13 +50,21 @@ class Sample:
 
 
 def sample(data: Path, scorer: OnnxScorer) -> Sample:
-    """Score `tox_dev` (without davidson_tweets) and the softly labelled rows kept back; a soft score from 0.5 up is a yes."""
+    """Score `tox_dev` (without davidson_tweets) and the softly labelled rows kept back.
+
+    A comment that people found harmless attacks nobody's identity and threatens nobody: its unknown labels are no. A soft score
+    from 0.5 up is a yes, but a finer one without toxicity is left unknown: those are mostly noise.
+    """
     dev = read(data, "tox_dev")
     dev = dev[dev["source"] != "davidson_tweets"]
     soft = read(data, "tox_soft_labels")
     soft = soft[[kept_for_calibration(row_id) for row_id in soft["id"]]]
     texts = [*dev["text"], *soft["text"]]
-    known = np.concatenate([labels(dev).astype(np.float64), (soft[list(LABELLED)].to_numpy() >= 0.5).astype(np.float64)])
+    human = labels(dev).astype(np.float64)
+    human[(human[:, :1] == 0) & np.isnan(human)] = 0.0
+    judged = (soft[list(LABELLED)].to_numpy() >= 0.5).astype(np.float64)
+    judged[(judged[:, :1] == 0) & (judged == 1)] = np.nan
+    known = np.concatenate([human, judged])
     sources = [*dev["source"], *(f"detoxify {source}" for source in soft["source"])]
     return Sample(scorer.logits(texts), known, np.array([group_of(source) for source in sources]))
 

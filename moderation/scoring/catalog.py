@@ -1,10 +1,12 @@
 """Which scorers there are, by name, each made on first use and once a process.
 
-On first use means after a server's fork and not at import: a process that never scores never pays for a model.
+On first use means after a server's fork and not at import: a process that never scores never pays for a model. A lock keeps a
+server's threads from loading the same model side by side.
 """
 
 from functools import cache
-from importlib.resources import as_file, files
+from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from moderation.scoring.onnx import OnnxScorer
@@ -14,6 +16,9 @@ from moderation.scoring.spam import SpamScorer
 ENGINES: Final = ("bundled", "detoxify")
 """Names that `scorer` knows."""
 
+_FOLDER: Final = Path(__file__).parent / "bundled"
+_loading: Final = Lock()
+
 
 class UnknownEngine(ValueError):
     """No scorer has this name."""
@@ -22,27 +27,34 @@ class UnknownEngine(ValueError):
         super().__init__(f"unknown scorer {name!r}; there are {', '.join(ENGINES)}")
 
 
-@cache
 def bundled() -> Scorer:
     """Return the toxicity model that comes with the package."""
-    with as_file(files("moderation.scoring") / "bundled") as folder:
-        return OnnxScorer(folder)
+    return scorer("bundled")
 
 
-@cache
-def spam() -> SpamScorer:
-    """Return the spam model that comes with the package."""
-    with as_file(files("moderation.scoring") / "bundled") as folder:
-        return SpamScorer(folder / "spam.npz")
-
-
-@cache
 def scorer(engine: str = "bundled") -> Scorer:
     """Return the scorer of this name; raises `UnknownEngine`, and `ModuleNotFoundError` where its extra is not installed."""
+    with _loading:
+        return _scorer(engine)
+
+
+def spam() -> SpamScorer:
+    """Return the spam model that comes with the package."""
+    with _loading:
+        return _spam()
+
+
+@cache
+def _scorer(engine: str) -> Scorer:
     if engine == "bundled":
-        return bundled()
+        return OnnxScorer(_FOLDER)
     if engine == "detoxify":
         from moderation.scoring.detoxify import DetoxifyScorer  # noqa: PLC0415 - an extra, for those who chose it
 
         return DetoxifyScorer()
     raise UnknownEngine(engine)
+
+
+@cache
+def _spam() -> SpamScorer:
+    return SpamScorer(_FOLDER / "spam.npz")
