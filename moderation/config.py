@@ -1,0 +1,151 @@
+"""Settings: the only reader of the environment.
+
+One frozen value, built once and handed down, so that nothing is configured by import and a test can
+say what it needs. All faults are reported together, because an operator should not have to restart
+five times to learn of five typing errors.
+"""
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError, validate
+
+Profile = Literal["standard", "small"]
+
+DEFAULT_SCHEDULE = (0.0, 5.0, 30.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+"""Seconds between a webhook's attempts: three days and a half in all (Standard Webhooks 1.0, retry table)."""
+
+SHORTEST_SECRET = 32
+
+
+class SettingsError(Exception):
+    """The environment does not make a valid configuration; the message has one line per fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator decides, with the defaults of a single small machine."""
+
+    home: Path
+    database_url: str
+    redis_url: str | None = field(default=None, repr=False)
+    port: int = 8080
+    host: str = "127.0.0.1"
+    public_url: str = "http://localhost:8080"
+    trusted_proxies: int = 0
+    secret: bytes = field(repr=False)
+    profile: Profile = "standard"
+    engine: str = "bundled"
+    log_level: str = "info"
+    webhook_schedule: tuple[float, ...] = DEFAULT_SCHEDULE
+    webhook_allow: tuple[str, ...] = ()
+    webhook_timeout: float = 15.0
+    redis_prefix: str = "tidegate:"
+    metrics_public: bool = False
+    failpoints: str = ""
+
+    @property
+    def small(self) -> bool:
+        """Tell whether the stack has to fit a machine with 1 GB."""
+        return self.profile == "small"
+
+    @classmethod
+    def from_env(cls) -> "Settings":
+        """Read the settings from the environment; raises SettingsError naming every fault."""
+        env = Env(eager=False)
+        home = Path(env.str("TIDEGATE_HOME", ".tidegate") or ".tidegate").resolve()
+        port = env.int("TIDEGATE_PORT", 8080, validate=validate.Range(1, 65535))
+        database_url = env.str("DATABASE_URL", "") or f"sqlite:///{home / 'data' / 'tidegate.db'}"
+        redis_url = env.str("REDIS_URL", "") or None
+        public_url = (env.str("PUBLIC_URL", "") or f"http://localhost:{port}").rstrip("/")
+        trusted_proxies = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(0, 8))
+        host = env.str("TIDEGATE_HOST", "127.0.0.1")
+        profile = env.str("TIDEGATE_PROFILE", "standard", validate=validate.OneOf(["standard", "small"]))
+        engine = env.str("TIDEGATE_ENGINE", "bundled", validate=validate.OneOf(["bundled", "detoxify"]))
+        log_level = env.str("TIDEGATE_LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"]))
+        schedule = env.list("TIDEGATE_WEBHOOK_SCHEDULE", list(DEFAULT_SCHEDULE), subcast=float)
+        webhook_allow: list[str] = env.list("TIDEGATE_WEBHOOK_ALLOW", []) or []
+        webhook_timeout = env.float("TIDEGATE_WEBHOOK_TIMEOUT", 15.0, validate=validate.Range(0.1, 25))
+        metrics_public = env.bool("TIDEGATE_METRICS_PUBLIC", False)
+        secret = env.str("TIDEGATE_SECRET", "")
+        failpoints = env.str("TIDEGATE_FAILPOINTS", "")
+        faults = []
+        try:
+            env.seal()
+        except EnvError as error:
+            faults = _each_fault(error)
+        faults += _cross_checks(database_url or "", redis_url, public_url or "", secret or "")
+        if faults:
+            raise SettingsError("\n".join(faults))
+        return cls(
+            home=home,
+            host=host,
+            port=port,
+            database_url=database_url,
+            redis_url=redis_url,
+            public_url=public_url,
+            trusted_proxies=trusted_proxies,
+            profile=cast("Profile", profile),
+            engine=engine,
+            log_level=log_level,
+            webhook_schedule=tuple(schedule),
+            webhook_allow=tuple(webhook_allow),
+            webhook_timeout=webhook_timeout,
+            metrics_public=metrics_public,
+            secret=secret.encode() if secret else master_key(home),
+            failpoints=failpoints,
+        )
+
+    def make_directories(self) -> None:
+        """Create the home with its folders for data, logs and keys, readable by their owner alone."""
+        for folder in (self.home, self.home / "data", self.home / "logs", self.home / "keys", self.home / "run"):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(stat.S_IRWXU)
+
+
+def master_key(home: Path) -> bytes:
+    """Return the master secret of an installation, made on first use and kept in ``keys/master`` (mode 0600)."""
+    path = home / "keys" / "master"
+    try:
+        return path.read_bytes().strip()
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f"master.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_hex(32).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # link() refuses to replace a key that another process made in the meantime.
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_bytes().strip()
+
+
+def _each_fault(error: EnvError) -> list[str]:
+    messages: dict[str, list[str]] = getattr(error, "error_messages", {})
+    return [f"{name}: {' '.join(said)}" for name, said in sorted(messages.items())] or [str(error)]
+
+
+def _cross_checks(database_url: str, redis_url: str | None, public_url: str, secret: str) -> list[str]:
+    faults = []
+    url = urlsplit(public_url)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        faults.append("PUBLIC_URL: must be an http or https address")
+    if not database_url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://", "postgres://")):
+        faults.append("DATABASE_URL: must begin with sqlite:/// or postgresql://")
+    if redis_url is not None and not redis_url.startswith(("redis://", "rediss://", "unix://")):
+        faults.append("REDIS_URL: must begin with redis://, rediss:// or unix://")
+    if secret and len(secret) < SHORTEST_SECRET:
+        faults.append(f"TIDEGATE_SECRET: must have at least {SHORTEST_SECRET} characters")
+    return faults

@@ -1,0 +1,194 @@
+"""Engines and transactions for SQLite (one machine) and PostgreSQL.
+
+SQLite has one writer at a time. Writers of a process queue on a lock of ours and every writing
+transaction begins IMMEDIATE: a deferred one that turns into a writer after somebody else's commit
+fails at once whatever ``busy_timeout`` says (SQLITE_BUSY_SNAPSHOT). WAL is used only with a library
+that has the WAL-reset fix (3.51.3); older ones get the rollback journal. See docs/decisions.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any, Literal, TypeVar, cast
+
+import structlog
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.expression import func
+
+from moderation.models.types import EPOCH, MICROSECOND
+
+log = structlog.get_logger(__name__)
+
+WAL_SAFE_SINCE = (3, 51, 3)
+RETRIES = 4
+TRANSIENT_STATES = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "08000", "08001", "08003", "08004", "08006")
+BELLS = "bells"
+"""Key of ``Session.info``: the job kinds to ring for once the transaction is committed."""
+
+Role = Literal["api", "worker", "tool"]
+T = TypeVar("T")
+
+
+class Database:
+    """The store: hands out transactions and tells the doorbell, after each commit, which kinds of job were added."""
+
+    def __init__(self, url: str, *, role: Role = "tool", ring: Callable[[str], None] | None = None) -> None:
+        self.url = make_url(url.replace("postgres://", "postgresql://", 1))
+        self.role = role
+        self.ring = ring
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._writing = threading.Lock()
+        self.engine = _sqlite_engine(self) if self.is_sqlite else _postgresql_engine(self)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a writing transaction; commits at the end, rolls back on any exception, rings after the commit.
+
+        Services never commit: whoever opened the transaction says what belongs together.
+        """
+        if self.is_sqlite:
+            self._writing.acquire()
+        try:
+            with Session(self.engine, expire_on_commit=False) as session:
+                # Begins here, under the lock, and not with the first statement.
+                session.connection(execution_options={"tidegate_begin": "IMMEDIATE"})
+                yield session
+                session.commit()
+                bells: set[str] = session.info.get(BELLS, set())
+        finally:
+            if self.is_sqlite:
+                self._writing.release()
+        if self.ring is not None:
+            for kind in sorted(bells):
+                self.ring(kind)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a transaction that only reads: one consistent picture, no lock that a writer would wait for."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options={"tidegate_begin": "DEFERRED", "postgresql_readonly": True})
+            yield session
+            session.rollback()
+
+    def transact(self, unit: Callable[[Session], T]) -> T:
+        """Run a unit of work in a writing transaction, again when the database asked for it.
+
+        Repeats deadlocks, serialization failures, lost connections and a unique key that a twin was faster to
+        take; the unit must therefore find what it may already have stored (RELIABILITY: a commit whose outcome is
+        unknown is not a failure).
+        """
+        for trial in range(RETRIES):
+            try:
+                with self.transaction() as session:
+                    return unit(session)
+            except DBAPIError as error:
+                if trial == RETRIES - 1 or not _worth_repeating(error):
+                    raise
+                log.info("transaction_repeated", trial=trial + 1, error=type(error.orig).__name__)
+                # A short, growing, random pause lets the other side finish; nothing can be awaited here.
+                time.sleep(random.uniform(0.01, 0.05) * 2**trial)  # noqa: S311 (jitter, not a secret)
+        raise AssertionError("unreachable: the last trial returns or raises")
+
+    def now(self, session: Session) -> datetime:
+        """Return the database's clock where it has one of its own, so that leases do not depend on workers' clocks."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        clock: datetime = session.scalars(select(func.clock_timestamp())).one()
+        return clock.astimezone(UTC)
+
+    def dispose(self) -> None:
+        """Close all connections; a connection must not cross a fork."""
+        self.engine.dispose()
+
+
+def sqlite_module() -> ModuleType:
+    """Return the newest SQLite driver at hand: ``pysqlite3`` brings its own library where a wheel exists."""
+    import sqlite3  # noqa: PLC0415 (only where a SQLite database is opened)
+
+    try:
+        from pysqlite3 import dbapi2  # noqa: PLC0415
+    except ImportError:
+        return sqlite3
+    return cast("ModuleType", dbapi2 if dbapi2.sqlite_version_info > sqlite3.sqlite_version_info else sqlite3)
+
+
+def journal_mode(version: tuple[int, ...]) -> Literal["WAL", "DELETE"]:
+    """Return the journal mode that is safe with that SQLite library (WAL-reset corruption, fixed in 3.51.3)."""
+    return "WAL" if version >= WAL_SAFE_SINCE else "DELETE"
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a moment as SQLite stores it."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def _sqlite_engine(database: Database) -> Engine:
+    module = sqlite_module()
+    mode = journal_mode(module.sqlite_version_info)
+    engine = create_engine(
+        database.url,
+        module=module,
+        connect_args={"check_same_thread": False, "timeout": 10.0},
+        pool_size=40,
+        max_overflow=8,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=10000")
+        found = cursor.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
+        if found.upper() not in {mode, "MEMORY"}:
+            log.warning("sqlite_journal_mode", wanted=mode, found=found)
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")
+        cursor.execute("PRAGMA trusted_schema=OFF")
+        cursor.execute("PRAGMA cell_size_check=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        how = connection.get_execution_options().get("tidegate_begin", "IMMEDIATE")
+        connection.exec_driver_sql(f"BEGIN {how}")
+
+    return engine
+
+
+def _postgresql_engine(database: Database) -> Engine:
+    url = database.url.set(drivername="postgresql+psycopg")
+    statement_timeout = {"api": 10_000, "worker": 60_000, "tool": 0}[database.role]
+    options = (
+        f"-c statement_timeout={statement_timeout} -c lock_timeout=3000 "
+        "-c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
+    )
+    return create_engine(
+        url,
+        pool_size=8,
+        max_overflow=8,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        pool_timeout=5,
+        connect_args={"options": options, "connect_timeout": 5},
+    )
+
+
+def _worth_repeating(error: DBAPIError) -> bool:
+    if isinstance(error, IntegrityError) or error.connection_invalidated:
+        return True
+    if getattr(error.orig, "sqlstate", None) in TRANSIENT_STATES:
+        return True
+    return "database is locked" in str(error.orig)
+
+
+def ping(session: Session) -> None:
+    """Ask the database for a sign of life; raises what the driver raises."""
+    session.execute(text("SELECT 1"))

@@ -1,0 +1,241 @@
+"""The one durable job table: enqueue, claim under a lease, finish or fail under its fence.
+
+The database is the queue because a Celery message on Redis can be lost whatever its settings are
+(celery#7950). A claim counts the attempt before the work begins, so that a job which kills its
+worker cannot do so for ever; a finish proves with the fence that the lease is still ours.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, aliased
+
+from moderation.database import BELLS
+from moderation.errors import LeaseLost
+from moderation.ids import new_id
+from moderation.models import Job, JobKind, Priority, Site
+
+BATCH = 16
+"""Most jobs in one claim."""
+
+BATCH_MS = 100.0
+"""Most estimated work in one claim, in milliseconds on one core, so that no comment waits long behind its batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A job in our hands until ``lease_until`` (database clock), under this ``fence``."""
+
+    id: UUID
+    site_id: UUID
+    kind: JobKind
+    subject_id: UUID
+    revision: int
+    attempts: int
+    fence: int
+    lease_until: datetime
+
+
+def enqueue(
+    session: Session,
+    kind: JobKind,
+    *,
+    site_id: UUID,
+    subject_id: UUID,
+    now: datetime,
+    revision: int = 0,
+    priority: Priority = Priority.INTERACTIVE,
+    run_at: datetime | None = None,
+    cost_ms: float = 0.0,
+    order: tuple[str, int] | None = None,
+) -> None:
+    """Add a job in the caller's transaction; the doorbell rings for its kind after the commit.
+
+    The same (kind, subject, revision) is one job: adding it again does nothing. ``order`` is (key, number): of
+    jobs with one key only the lowest number can be claimed.
+    """
+    values = {
+        "id": new_id(),
+        "site_id": site_id,
+        "created_at": now,
+        "kind": kind,
+        "subject_id": subject_id,
+        "revision": revision,
+        "priority": int(priority),
+        "run_at": run_at or now,
+        "attempts": 0,
+        "fence": 0,
+        "cost_ms": cost_ms,
+        "order_key": order[0] if order else None,
+        "order_seq": order[1] if order else None,
+    }
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(insert(Job).values(values).on_conflict_do_nothing(index_elements=["kind", "subject_id", "revision"]))
+    if run_at is None or run_at <= now:
+        session.info.setdefault(BELLS, set()).add(str(kind))
+
+
+def _due(kind: JobKind, now: datetime) -> ColumnElement[bool]:
+    earlier = aliased(Job)
+    return and_(
+        Job.kind == kind,
+        Job.run_at <= now,
+        or_(Job.lease_until.is_(None), Job.lease_until < now),
+        or_(
+            Job.order_key.is_(None),
+            ~exists(select(earlier.id).where(earlier.order_key == Job.order_key, earlier.order_seq < Job.order_seq)).correlate(
+                Job
+            ),
+        ),
+    )
+
+
+def sites_with_work(session: Session, kind: JobKind, *, now: datetime) -> list[UUID]:
+    """Return the sites whose most urgent due job is of the most urgent kind found, in order of their ids; reads only."""
+    first = (
+        select(Job.priority).where(Job.site_id == Site.id, _due(kind, now)).order_by(Job.priority, Job.run_at).limit(1)
+    ).scalar_subquery()
+    found = [(site, urgency) for site, urgency in session.execute(select(Site.id, first)) if urgency is not None]
+    best = min((urgency for _, urgency in found), default=None)
+    return sorted(site for site, urgency in found if urgency == best)
+
+
+def rotate(sites: Sequence[UUID], after: UUID | None) -> list[UUID]:
+    """Return the sites beginning with the one behind ``after``, so that a flood at one site delays no other."""
+    if after is None:
+        return list(sites)
+    return [site for site in sites if site > after] + [site for site in sites if site <= after]
+
+
+def claim(
+    session: Session,
+    kind: JobKind,
+    *,
+    worker: str,
+    now: datetime,
+    lease: timedelta,
+    sites: Sequence[UUID],
+    limit: int = BATCH,
+    budget_ms: float = BATCH_MS,
+) -> list[Claim]:
+    """Take due jobs of the sites, an equal share each, under a lease; counts the attempt.
+
+    A job whose lease ran out before (its worker may have died of it) is taken alone. At least one job is taken
+    where one is due, whatever it costs. ``now`` is the database's clock.
+    """
+    chosen: list[UUID] = []
+    spent = 0.0
+    share = max(1, -(-limit // max(1, len(sites))))
+    for site in sites:
+        room = min(share, limit - len(chosen))
+        if room <= 0:
+            break
+        for row in session.execute(_candidates(kind, site, now, room)).all():
+            job_id, cost, was_leased = row[0], row[1], row[2]
+            if chosen and (was_leased or spent + cost > budget_ms):
+                break
+            chosen.append(job_id)
+            spent += cost
+            if was_leased:
+                return _take(session, chosen, worker=worker, now=now, lease=lease)
+    return _take(session, chosen, worker=worker, now=now, lease=lease)
+
+
+def _candidates(kind: JobKind, site: UUID, now: datetime, limit: int) -> Select[UUID, float, bool]:
+    return (
+        select(Job.id, Job.cost_ms, Job.lease_until.is_not(None))
+        .where(Job.site_id == site, _due(kind, now))
+        .order_by(Job.lease_until.is_(None), Job.priority, Job.run_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _take(session: Session, chosen: Collection[UUID], *, worker: str, now: datetime, lease: timedelta) -> list[Claim]:
+    if not chosen:
+        return []
+    taken = session.execute(
+        update(Job)
+        .where(Job.id.in_(chosen))
+        .values(lease_until=now + lease, fence=Job.fence + 1, attempts=Job.attempts + 1, claimed_by=worker)
+        .returning(Job.id, Job.site_id, Job.kind, Job.subject_id, Job.revision, Job.attempts, Job.fence, Job.priority, Job.run_at)
+        .execution_options(synchronize_session=False)
+    ).all()
+    # RETURNING promises no order.
+    taken = sorted(taken, key=lambda row: (row.priority, row.run_at))
+    return [
+        Claim(
+            id=row.id,
+            site_id=row.site_id,
+            kind=row.kind,
+            subject_id=row.subject_id,
+            revision=row.revision,
+            attempts=row.attempts,
+            fence=row.fence,
+            lease_until=now + lease,
+        )
+        for row in taken
+    ]
+
+
+def _ours(held: Claim, now: datetime) -> ColumnElement[bool]:
+    return and_(Job.id == held.id, Job.fence == held.fence, Job.lease_until > now)
+
+
+def finish(session: Session, held: Claim, *, now: datetime) -> None:
+    """Remove a job that is done; raises LeaseLost, and the caller's transaction must then not be committed."""
+    _only_one(session.execute(delete(Job).where(_ours(held, now)).execution_options(synchronize_session=False)), held)
+
+
+def fail(session: Session, held: Claim, *, now: datetime, run_at: datetime, error: str, counts: bool = True) -> None:
+    """Give a job back to be tried at ``run_at``; ``counts=False`` takes the attempt back (nothing was tried).
+
+    Raises LeaseLost when the lease ran out.
+    """
+    _only_one(
+        session.execute(
+            update(Job)
+            .where(_ours(held, now))
+            .values(
+                lease_until=None,
+                claimed_by=None,
+                run_at=run_at,
+                priority=func.max(Job.priority, int(Priority.RETRY))
+                if session.get_bind().dialect.name == "sqlite"
+                else func.greatest(Job.priority, int(Priority.RETRY)),
+                last_error=error[:500],
+                attempts=Job.attempts if counts else Job.attempts - 1,
+            )
+            .execution_options(synchronize_session=False)
+        ),
+        held,
+    )
+
+
+def extend(session: Session, held: Claim, *, now: datetime, lease: timedelta) -> None:
+    """Make a lease run from now again; raises LeaseLost when it had run out."""
+    _only_one(
+        session.execute(
+            update(Job).where(_ours(held, now)).values(lease_until=now + lease).execution_options(synchronize_session=False)
+        ),
+        held,
+    )
+
+
+def _only_one(result: object, held: Claim) -> None:
+    if getattr(result, "rowcount", 0) != 1:
+        raise LeaseLost(f"job {held.id} fence {held.fence}")
+
+
+def kinds_due(session: Session, *, now: datetime) -> list[JobKind]:
+    """Return the kinds of which a job is due; reads only."""
+    return [kind for kind in JobKind if session.scalar(select(exists().where(_due(kind, now))))]
+
+
+def depth(session: Session, kind: JobKind) -> int:
+    """Return how many jobs of a kind there are, due or not."""
+    return session.scalar(select(func.count()).select_from(Job).where(Job.kind == kind)) or 0
