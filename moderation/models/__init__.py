@@ -1,0 +1,88 @@
+"""SQLAlchemy mappings, one noun per file; importing this package makes all tables known to Alembic."""
+
+from moderation.models.assessment import Assessment, Mode, Score
+from moderation.models.audit import Audit
+from moderation.models.author import Author, IdentityKind
+from moderation.models.base import Base
+from moderation.models.case import Case, CaseKind
+from moderation.models.comment import (
+    Comment,
+    Idempotency,
+    LinkDomain,
+    NearCopy,
+    Openness,
+    Post,
+    Report,
+    Revision,
+    Status,
+)
+from moderation.models.decision import Decider, Decision
+from moderation.models.delivery import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    EndpointState,
+    Publication,
+    Publisher,
+)
+from moderation.models.event import Event
+from moderation.models.job import Heartbeat, Job, JobKind, Lease, Priority
+from moderation.models.site import (
+    Activation,
+    HashingKey,
+    Key,
+    KeyKind,
+    Membership,
+    Role,
+    Site,
+    Subject,
+    User,
+    Version,
+)
+
+__all__ = [
+    "Activation",
+    "Assessment",
+    "Attempt",
+    "Audit",
+    "Author",
+    "Base",
+    "Case",
+    "CaseKind",
+    "Comment",
+    "Decider",
+    "Decision",
+    "Delivery",
+    "DeliveryState",
+    "Endpoint",
+    "EndpointState",
+    "Event",
+    "HashingKey",
+    "Heartbeat",
+    "Idempotency",
+    "IdentityKind",
+    "Job",
+    "JobKind",
+    "Key",
+    "KeyKind",
+    "Lease",
+    "LinkDomain",
+    "Membership",
+    "Mode",
+    "NearCopy",
+    "Openness",
+    "Post",
+    "Priority",
+    "Publication",
+    "Publisher",
+    "Report",
+    "Revision",
+    "Role",
+    "Score",
+    "Site",
+    "Status",
+    "Subject",
+    "User",
+    "Version",
+]

@@ -1,0 +1,177 @@
+"""Policies and word lists of a site: immutable versions, activated, rolled back, for the site or for one post."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from moderation.errors import NotFound
+from moderation.ids import new_id, show
+from moderation.models import Activation, Subject, Version
+from moderation.policy.rules import Policy
+from moderation.policy.shipped import SHIPPED
+from moderation.services import audit
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What decides about a comment: the policy, the lists, and the ids of all that was used."""
+
+    policy: Policy
+    policy_label: str
+    policy_version_id: UUID
+    shadow: tuple[Policy, str, UUID] | None
+    banned: dict[str, Any]
+    suspect: dict[str, Any]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+
+
+def install(session: Session, site_id: UUID, *, active: str, by: str, now: datetime) -> None:
+    """Store the shipped policies as versions 1 of a new site and activate one of them."""
+    for name, source in SHIPPED.items():
+        version = add_version(session, site_id, Subject.POLICY, name, {"toml": source}, by=by, now=now)
+        if name == active:
+            activate(session, version, by=by, now=now)
+
+
+def add_version(
+    session: Session, site_id: UUID, subject: Subject, name: str, content: dict[str, Any], *, by: str, now: datetime
+) -> Version:
+    """Store a new immutable version; the same content as the newest one gives that one back.
+
+    A policy is parsed first: raises PolicyError where it does not hold together.
+    """
+    if subject is Subject.POLICY:
+        # A shipped policy extends another; what is stored stands alone, so that an upgrade cannot change it.
+        content = {"toml": Policy.parse(content["toml"]).text}
+    digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    newest = session.scalars(
+        select(Version)
+        .where(Version.site_id == site_id, Version.subject == subject, Version.name == name)
+        .order_by(Version.number.desc())
+        .limit(1)
+    ).first()
+    if newest is not None and newest.digest == digest:
+        return newest
+    version = Version(
+        id=new_id(),
+        site_id=site_id,
+        created_at=now,
+        subject=subject,
+        name=name,
+        number=newest.number + 1 if newest else 1,
+        digest=digest,
+        content=content,
+        created_by=by,
+    )
+    session.add(version)
+    session.flush()
+    return version
+
+
+def activate(session: Session, version: Version, *, by: str, now: datetime, post_id: UUID | None = None) -> None:
+    """Put a version into force, for the whole site or for one post; a roll-back is the activation of an older one."""
+    session.add(
+        Activation(
+            id=new_id(),
+            site_id=version.site_id,
+            created_at=now,
+            subject=version.subject,
+            version_id=version.id,
+            activated_by=by,
+            post_id=post_id,
+        )
+    )
+    audit.record(
+        session,
+        site_id=version.site_id,
+        actor=by,
+        action=f"{version.subject}.activated",
+        subject=label(version),
+        now=now,
+        version=version.id.hex,
+        post=show("post", post_id) if post_id else None,
+    )
+    session.flush()
+
+
+def deactivate(session: Session, site_id: UUID, subject: Subject, *, post_id: UUID, by: str, now: datetime) -> None:
+    """Give a post back to what is in force for its site."""
+    session.add(
+        Activation(
+            id=new_id(),
+            site_id=site_id,
+            created_at=now,
+            subject=subject,
+            version_id=None,
+            activated_by=by,
+            post_id=post_id,
+        )
+    )
+    session.flush()
+
+
+def find_version(session: Session, site_id: UUID, subject: Subject, name: str, number: int | None = None) -> Version:
+    """Return a version by name, the newest where no number is given; raises NotFound."""
+    found = session.scalars(
+        select(Version)
+        .where(
+            Version.site_id == site_id,
+            Version.subject == subject,
+            Version.name == name,
+            Version.number == number if number is not None else Version.number > 0,
+        )
+        .order_by(Version.number.desc())
+        .limit(1)
+    ).first()
+    if found is None:
+        raise NotFound(str(subject), name if number is None else f"{name}@{number}")
+    return found
+
+
+def label(version: Version) -> str:
+    """Return how a version is named everywhere, such as ``standard@3``."""
+    return f"{version.name}@{version.number}"
+
+
+def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> InForce:
+    """Return what decides about comments of a site (or under one of its posts) now; raises NotFound without a policy."""
+    newest = (
+        select(func.max(Activation.id))
+        .where(
+            Activation.site_id == site_id,
+            or_(Activation.post_id.is_(None), Activation.post_id == post_id),
+        )
+        .group_by(Activation.subject, Activation.post_id)
+    )
+    rows = session.execute(
+        select(Activation, Version).outerjoin(Version, Version.id == Activation.version_id).where(Activation.id.in_(newest))
+    ).all()
+    chosen: dict[Subject, Version] = {}
+    for activation, version in sorted(rows, key=lambda row: row[0].post_id is not None):
+        if version is not None:
+            chosen[activation.subject] = version
+    live = chosen.get(Subject.POLICY)
+    if live is None:
+        raise NotFound("policy in force for site", show("site", site_id))
+    policy = Policy.parse(live.content["toml"])
+    shadow = None
+    if policy.shadow is not None:
+        other = find_version(session, site_id, Subject.POLICY, policy.shadow)
+        shadow = (Policy.parse(other.content["toml"]), label(other), other.id)
+    return InForce(
+        policy=policy,
+        policy_label=label(live),
+        policy_version_id=live.id,
+        shadow=shadow,
+        banned=chosen[Subject.BANNED_WORDS].content if Subject.BANNED_WORDS in chosen else {},
+        suspect=chosen[Subject.SUSPECT_WORDS].content if Subject.SUSPECT_WORDS in chosen else {},
+        settings=chosen[Subject.SETTINGS].content if Subject.SETTINGS in chosen else {},
+        versions={str(subject): label(used) for subject, used in chosen.items()},
+    )
