@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "install python3-venv first"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	timeout 1500 $(BIN)/pip install --quiet --upgrade pip
-	timeout 1500 $(BIN)/pip install --quiet --editable '.[dev]'
+	timeout 1500 $(BIN)/pip install --quiet --editable '.[dev,detoxify]'
 	@touch $@
 
 setup: $(STAMP) ## Create .venv and install what development needs
