@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moderation.models.base import Base, Identified, OfSite, table
@@ -18,12 +18,19 @@ class IdentityKind(StrEnum):
 
 
 class Author(Identified, OfSite, Base):
-    """Who wrote: one row per identity in a site; ``identity_key`` is the blog's id or a keyed hash, never an address."""
+    """Who wrote: one row per identity in a site; ``identity_key`` is the blog's id or a keyed hash, never an address.
+
+    ``name_key`` is the name as a reader would mistake it for another's (``signals.author.name_key``).
+    """
 
     __tablename__ = "author"
-    __table_args__ = table(UniqueConstraint("site_id", "identity_kind", "identity_key"))
+    __table_args__ = table(
+        UniqueConstraint("site_id", "identity_kind", "identity_key"),
+        Index(None, "site_id", "name_key"),
+    )
 
     identity_kind: Mapped[IdentityKind] = mapped_column(Word(IdentityKind))
     identity_key: Mapped[str]
     name: Mapped[str] = mapped_column(default="")
+    name_key: Mapped[str] = mapped_column(default="")
     url: Mapped[str | None]

@@ -1,0 +1,399 @@
+"""Taking a comment in: the comment, its revision, its job, its event and the request's idempotency record are one transaction."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from unicodedata import normalize
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from moderation import queue
+from moderation.errors import IdempotencyMismatch, NotFound, Refused, TidegateError, UnknownId
+from moderation.ids import new_id, read, show
+from moderation.models import Author, Comment, Idempotency, IdentityKind, JobKind, Post, Revision, Status
+from moderation.services import decisions, events, posts, privacy
+from moderation.signals.author import name_key
+
+COST_MS = 10.0
+"""Assumed scoring cost of a comment whose intake gave no estimate, in milliseconds on one core."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorClaim:
+    """Who the caller says wrote it; ``id`` counts only where the caller is vouched for."""
+
+    id: str | None = None
+    name: str = ""
+    email: str | None = None
+    url: str | None = None
+    address: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A comment as a blog or a reader's browser sends it; ``parent_id`` is our id or the blog's own."""
+
+    post: posts.PostReference
+    author: AuthorClaim
+    body: str
+    parent_id: str | None = None
+    external_id: str | None = None
+    submitted_at: datetime | None = None
+    language: str | None = None
+    honeypot: str | None = None
+    seconds_to_submit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """An idempotency key: ``scope`` says whose it is, ``fingerprint`` what was asked (SHA-256 of the request)."""
+
+    scope: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The comment that a submission made, or had made before (``created`` false)."""
+
+    comment_id: UUID
+    created: bool
+
+
+def submit(
+    session: Session,
+    site_id: UUID,
+    submission: Submission,
+    *,
+    vouched: bool,
+    secret: bytes,
+    once: Once | None = None,
+    now: datetime,
+    cost_ms: float = COST_MS,
+) -> Receipt:
+    """Store a comment with everything that has to happen to it, or find the one that the same request made before.
+
+    ``vouched`` says that the caller holds a secret key, so that ``author.id`` is a verified identity. A known
+    ``external_id`` with the same text is the same comment, with another text a new revision of it. Raises
+    IdempotencyMismatch, NotFound (the parent) and Refused (a parent under another post).
+    """
+    if once is not None and (known := _recall(session, once)) is not None:
+        return Receipt(comment_id=UUID(hex=known[0]), created=False)
+    receipt = _take_in(session, site_id, submission, vouched=vouched, secret=secret, now=now, cost_ms=cost_ms)
+    if once is not None:
+        _remember(session, site_id, once, [receipt.comment_id.hex], now=now)
+    return receipt
+
+
+def submit_many(
+    session: Session,
+    site_id: UUID,
+    submissions: Sequence[Submission],
+    *,
+    vouched: bool,
+    secret: bytes,
+    once: Once | None = None,
+    now: datetime,
+    cost_ms: float = COST_MS,
+) -> list[Receipt | TidegateError]:
+    """Store several comments in one transaction; an item that is refused says why and does not hold up the others.
+
+    The same request again gives the same comments, and another chance to the items that were refused.
+    """
+    known = (_recall(session, once) if once else None) or [""] * len(submissions)
+    results: list[Receipt | TidegateError] = []
+    for submission, comment_id in zip(submissions, known, strict=True):
+        if comment_id:
+            results.append(Receipt(comment_id=UUID(hex=comment_id), created=False))
+            continue
+        try:
+            with session.begin_nested():
+                results.append(
+                    _take_in(session, site_id, submission, vouched=vouched, secret=secret, now=now, cost_ms=cost_ms)
+                )
+        except TidegateError as refused:
+            results.append(refused)
+    if once is not None:
+        made = [result.comment_id.hex if isinstance(result, Receipt) else "" for result in results]
+        _remember(session, site_id, once, made, now=now)
+    return results
+
+
+def revise(
+    session: Session,
+    site_id: UUID,
+    comment_id: UUID,
+    *,
+    body: str,
+    language: str | None = None,
+    now: datetime,
+    cost_ms: float = COST_MS,
+) -> Comment:
+    """Store a new revision of a comment, to be moderated anew; what was public stays so until that is done.
+
+    The same text again changes nothing. Raises NotFound, and Refused for a comment that was withdrawn or erased.
+    """
+    comment = _locked(session, site_id, comment_id)
+    _revise(session, comment, body=body, language=language, now=now, cost_ms=cost_ms)
+    return comment
+
+
+def withdraw(session: Session, site_id: UUID, comment_id: UUID, *, now: datetime) -> Comment:
+    """Take a comment back for its author: it leaves the public and the queue. A second time changes nothing.
+
+    Raises NotFound.
+    """
+    comment = _locked(session, site_id, comment_id)
+    if comment.status not in {Status.WITHDRAWN, Status.ERASED}:
+        decisions.set_status(session, comment, Status.WITHDRAWN, now=now, event=events.WITHDRAWN, visible_revision=None)
+    return comment
+
+
+def _locked(session: Session, site_id: UUID, comment_id: UUID) -> Comment:
+    comment = decisions.lock(session, site_id, comment_id)
+    if comment is None:
+        raise NotFound("comment", show("comment", comment_id))
+    return comment
+
+
+def _take_in(
+    session: Session, site_id: UUID, submission: Submission, *, vouched: bool, secret: bytes, now: datetime, cost_ms: float
+) -> Receipt:
+    if submission.external_id is not None:
+        known = session.scalars(
+            select(Comment)
+            .where(Comment.site_id == site_id, Comment.external_id == submission.external_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).first()
+        if known is not None:
+            _revise(session, known, body=submission.body, language=submission.language, now=now, cost_ms=cost_ms)
+            return Receipt(comment_id=known.id, created=False)
+    post = posts.resolve(session, site_id, submission.post, now=now)
+    parent = _parent(session, site_id, post, submission.parent_id)
+    comment_id = new_id()
+    hashes = _address_hashes(session, secret, site_id, submission.author.address, now=now)
+    author = _author(
+        session, site_id, submission.author, vouched=vouched, secret=secret, hashes=hashes, fresh=comment_id, now=now
+    )
+    comment = Comment(
+        id=comment_id,
+        site_id=site_id,
+        created_at=now,
+        post_id=post.id,
+        author_id=author.id,
+        parent_id=parent,
+        external_id=submission.external_id,
+        status=Status.PENDING,
+        version=1,
+        decision_seq=0,
+        current_revision=1,
+        human_rejected=False,
+        submitted_at=submission.submitted_at,
+    )
+    session.add(comment)
+    session.flush()
+    agent = submission.author.user_agent
+    _add_revision(
+        session,
+        comment,
+        number=1,
+        body=submission.body,
+        language=submission.language,
+        now=now,
+        address_hash=hashes[0] if hashes else None,
+        user_agent_hash=privacy.keyed_hash(secret, b"user agent", site_id.bytes, agent) if agent else None,
+        context={
+            "author_name": submission.author.name,
+            "author_url": submission.author.url,
+            "honeypot": submission.honeypot,
+            "seconds_to_submit": submission.seconds_to_submit,
+        },
+    )
+    events.emit(session, events.SUBMITTED, comment, now=now)
+    _enqueue(session, comment, now=now, cost_ms=cost_ms)
+    return Receipt(comment_id=comment.id, created=True)
+
+
+def _revise(session: Session, comment: Comment, *, body: str, language: str | None, now: datetime, cost_ms: float) -> None:
+    if comment.status in {Status.WITHDRAWN, Status.ERASED}:
+        raise Refused("gone", f"The comment was {comment.status}; it takes no new text.", "/body")
+    current = session.scalars(
+        select(Revision).where(Revision.comment_id == comment.id, Revision.number == comment.current_revision)
+    ).one()
+    if current.text_hash == _text_hash(body):
+        return
+    number = comment.current_revision + 1
+    _add_revision(
+        session,
+        comment,
+        number=number,
+        body=body,
+        language=language or current.language,
+        now=now,
+        address_hash=current.address_hash,
+        user_agent_hash=current.user_agent_hash,
+        # How a form was filled in says something about its first sending only.
+        context={**current.context, "honeypot": None, "seconds_to_submit": None},
+    )
+    decisions.set_status(session, comment, Status.PENDING, now=now, event=events.REVISED, current_revision=number)
+    _enqueue(session, comment, now=now, cost_ms=cost_ms)
+
+
+def _add_revision(
+    session: Session,
+    comment: Comment,
+    *,
+    number: int,
+    body: str,
+    language: str | None,
+    now: datetime,
+    address_hash: bytes | None,
+    user_agent_hash: bytes | None,
+    context: dict[str, object],
+) -> None:
+    session.add(
+        Revision(
+            id=new_id(),
+            site_id=comment.site_id,
+            created_at=now,
+            comment_id=comment.id,
+            number=number,
+            body=body,
+            language=language,
+            text_hash=_text_hash(body),
+            address_hash=address_hash,
+            user_agent_hash=user_agent_hash,
+            context=context,
+        )
+    )
+    session.flush()
+
+
+def _enqueue(session: Session, comment: Comment, *, now: datetime, cost_ms: float) -> None:
+    queue.enqueue(
+        session,
+        JobKind.MODERATE,
+        site_id=comment.site_id,
+        subject_id=comment.id,
+        revision=comment.current_revision,
+        now=now,
+        cost_ms=cost_ms,
+    )
+
+
+def _text_hash(body: str) -> bytes:
+    # Compared with another text of the same comment only, so that a resent comment is known; the text stands beside it.
+    return hashlib.blake2b(normalize("NFC", body).encode(), digest_size=16).digest()
+
+
+def _parent(session: Session, site_id: UUID, post: Post, parent_id: str | None) -> UUID | None:
+    if parent_id is None:
+        return None
+    try:
+        named = Comment.id == read("comment", parent_id)
+    except UnknownId:
+        named = Comment.external_id == parent_id
+    parent = session.scalars(select(Comment).where(Comment.site_id == site_id, named)).first()
+    if parent is None:
+        raise Refused("unknown-parent", "There is no such comment to reply to.", "/parent_id")
+    if parent.post_id != post.id:
+        raise Refused("parent-elsewhere", "The comment replied to stands under another post.", "/parent_id")
+    return parent.id
+
+
+def _address_hashes(session: Session, secret: bytes, site_id: UUID, address: str | None, *, now: datetime) -> tuple[bytes, ...]:
+    if address is None:
+        return ()
+    keys = privacy.address_keys(session, secret)
+    if not keys.address:
+        privacy.rotate_address_keys(session, now=now)
+        session.flush()
+        keys = privacy.address_keys(session, secret)
+    return privacy.address_hashes(keys, site_id, address)
+
+
+def _author(
+    session: Session,
+    site_id: UUID,
+    claim: AuthorClaim,
+    *,
+    vouched: bool,
+    secret: bytes,
+    hashes: tuple[bytes, ...],
+    fresh: UUID,
+    now: datetime,
+) -> Author:
+    """Return the author's row, made where it is new.
+
+    Somebody of whom we know nothing at all is a new author each time: a shared row would make a flood out of strangers.
+    """
+    if vouched and claim.id:
+        kind, keys = IdentityKind.VERIFIED, [claim.id]
+    elif claim.email:
+        kind, keys = IdentityKind.CLAIMED, [privacy.email_hash(secret, site_id, claim.email)]
+    else:
+        kind, keys = IdentityKind.ANONYMOUS, [hashed.hex() for hashed in hashes] or [f"once:{fresh.hex}"]
+    found = _find_author(session, site_id, kind, keys)
+    shown = name_key(claim.name)
+    if found is None:
+        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        session.execute(
+            insert(Author)
+            .values(
+                id=new_id(),
+                site_id=site_id,
+                created_at=now,
+                identity_kind=kind,
+                identity_key=keys[0],
+                name=claim.name,
+                name_key=shown,
+                url=claim.url,
+            )
+            # A twin may be inserting the same author: then theirs is the one.
+            .on_conflict_do_nothing()
+        )
+        found = _find_author(session, site_id, kind, keys)
+        if found is None:
+            raise NotFound("author", keys[0])
+    elif kind is IdentityKind.VERIFIED and claim.name and (found.name, found.url) != (claim.name, claim.url):
+        found.name, found.name_key, found.url = claim.name, shown, claim.url
+    return found
+
+
+def _find_author(session: Session, site_id: UUID, kind: IdentityKind, keys: Sequence[str]) -> Author | None:
+    found = session.scalars(
+        select(Author).where(Author.site_id == site_id, Author.identity_kind == kind, Author.identity_key.in_(keys))
+    ).all()
+    return min(found, key=lambda author: keys.index(author.identity_key), default=None)
+
+
+def _recall(session: Session, once: Once) -> list[str] | None:
+    known = session.get(Idempotency, (once.scope, once.key))
+    if known is None:
+        return None
+    if known.fingerprint != once.fingerprint:
+        raise IdempotencyMismatch(once.key)
+    return known.comment_ids
+
+
+def _remember(session: Session, site_id: UUID, once: Once, made: list[str], *, now: datetime) -> None:
+    updated = session.execute(
+        update(Idempotency)
+        .where(Idempotency.scope == once.scope, Idempotency.key == once.key)
+        .values(comment_ids=made)
+        .execution_options(synchronize_session=False)
+    )
+    if getattr(updated, "rowcount", 0) == 0:
+        session.add(
+            Idempotency(
+                scope=once.scope, key=once.key, site_id=site_id, fingerprint=once.fingerprint, comment_ids=made, created_at=now
+            )
+        )
+        session.flush()
