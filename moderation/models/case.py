@@ -33,7 +33,7 @@ class Case(Identified, OfSite, Base):
             "ix_case_open",
             "site_id",
             "escalated",
-            text("priority DESC"),
+            "priority",
             "id",
             sqlite_where=text("closed_at IS NULL"),
             postgresql_where=text("closed_at IS NULL"),
