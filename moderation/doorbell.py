@@ -39,11 +39,18 @@ class Doorbell(Protocol):
         """Wake a worker that does this kind of job."""
         ...
 
+    def answer(self, queue: str) -> None:
+        """Take note that a worker of that queue is about to look, so that the next ring is heard."""
+        ...
+
 
 class NoDoorbell:
     """For an installation without Redis: the workers look for themselves."""
 
     def ring(self, kind: str) -> None:
+        """Do nothing."""
+
+    def answer(self, queue: str) -> None:
         """Do nothing."""
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -140,6 +141,12 @@ def label(version: Version) -> str:
     return f"{version.name}@{version.number}"
 
 
+@lru_cache(maxsize=128)
+def parsed(toml: str) -> Policy:
+    """Return a stored policy, compiled once a process: versions never change."""
+    return Policy.parse(toml)
+
+
 def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> InForce:
     """Return what decides about comments of a site (or under one of its posts) now; raises NotFound without a policy."""
     newest = (
@@ -160,11 +167,11 @@ def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> In
     live = chosen.get(Subject.POLICY)
     if live is None:
         raise NotFound("policy in force for site", show("site", site_id))
-    policy = Policy.parse(live.content["toml"])
+    policy = parsed(live.content["toml"])
     shadow = None
     if policy.shadow is not None:
         other = find_version(session, site_id, Subject.POLICY, policy.shadow)
-        shadow = (Policy.parse(other.content["toml"]), label(other), other.id)
+        shadow = (parsed(other.content["toml"]), label(other), other.id)
     return InForce(
         policy=policy,
         policy_label=label(live),

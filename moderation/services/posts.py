@@ -97,6 +97,11 @@ def resolve(session: Session, site_id: UUID, reference: PostReference, *, now: d
     return post
 
 
+def known(session: Session, site_id: UUID, reference: PostReference) -> Post | None:
+    """Return the post that the blog means where it is known already; stores nothing."""
+    return _find(session, site_id, external_id=reference.id, key=canonical_key(reference.url))
+
+
 def find(session: Session, site_id: UUID, key: str) -> Post:
     """Return a post by the blog's own id or by an address of the page; raises NotFound."""
     post = _find(session, site_id, external_id=key, key=canonical_key(key))

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from moderation.models import Audit, Event, Lease
 
 SEALER = "sealer"
-LEASE = timedelta(seconds=10)
+LEASE = timedelta(seconds=3)
+"""Shorter than the time within which every row must be sealed, so that a killed relay's successor is not late."""
 BATCH = 500
 UNSEALED_LIMIT = timedelta(seconds=10)
 GENESIS = b"\0" * 32
@@ -37,6 +38,11 @@ def take_lease(session: Session, name: str, *, holder: str, now: datetime, lease
         .execution_options(synchronize_session=False)
     )
     return getattr(taken, "rowcount", 0) == 1
+
+
+def leave_lease(session: Session, name: str, *, holder: str) -> None:
+    """Give the named lease back, if this holder has it."""
+    session.execute(delete(Lease).where(Lease.name == name, Lease.holder == holder))
 
 
 def place_events(session: Session, *, limit: int = BATCH) -> int:

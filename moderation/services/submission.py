@@ -178,7 +178,7 @@ def _take_in(
     post = posts.resolve(session, site_id, submission.post, now=now)
     parent = _parent(session, site_id, post, submission.parent_id)
     comment_id = new_id()
-    hashes = _address_hashes(session, secret, site_id, submission.author.address, now=now)
+    hashes = address_hashes(session, secret, site_id, submission.author.address, now=now)
     author = _author(
         session, site_id, submission.author, vouched=vouched, secret=secret, hashes=hashes, fresh=comment_id, now=now
     )
@@ -308,7 +308,8 @@ def _parent(session: Session, site_id: UUID, post: Post, parent_id: str | None) 
     return parent.id
 
 
-def _address_hashes(session: Session, secret: bytes, site_id: UUID, address: str | None, *, now: datetime) -> tuple[bytes, ...]:
+def address_hashes(session: Session, secret: bytes, site_id: UUID, address: str | None, *, now: datetime) -> tuple[bytes, ...]:
+    """Return the hashes of a network address under the keys in force, newest first; makes the first key of an installation."""
     if address is None:
         return ()
     keys = privacy.address_keys(session, secret)
@@ -334,13 +335,9 @@ def _author(
 
     Somebody of whom we know nothing at all is a new author each time: a shared row would make a flood out of strangers.
     """
-    if vouched and claim.id:
-        kind, keys = IdentityKind.VERIFIED, [claim.id]
-    elif claim.email:
-        kind, keys = IdentityKind.CLAIMED, [privacy.email_hash(secret, site_id, claim.email)]
-    else:
-        kind, keys = IdentityKind.ANONYMOUS, [hashed.hex() for hashed in hashes] or [f"once:{fresh.hex}"]
-    found = _find_author(session, site_id, kind, keys)
+    kind, keys = identity(site_id, claim, vouched=vouched, secret=secret, hashes=hashes)
+    keys = keys or [f"once:{fresh.hex}"]
+    found = find_author(session, site_id, kind, keys)
     shown = name_key(claim.name)
     if found is None:
         insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
@@ -359,7 +356,7 @@ def _author(
             # A twin may be inserting the same author: then theirs is the one.
             .on_conflict_do_nothing()
         )
-        found = _find_author(session, site_id, kind, keys)
+        found = find_author(session, site_id, kind, keys)
         if found is None:
             raise NotFound("author", keys[0])
     elif kind is IdentityKind.VERIFIED and claim.name and (found.name, found.url) != (claim.name, claim.url):
@@ -367,7 +364,19 @@ def _author(
     return found
 
 
-def _find_author(session: Session, site_id: UUID, kind: IdentityKind, keys: Sequence[str]) -> Author | None:
+def identity(
+    site_id: UUID, claim: AuthorClaim, *, vouched: bool, secret: bytes, hashes: tuple[bytes, ...]
+) -> tuple[IdentityKind, list[str]]:
+    """Return how well the author is known, and the keys to know them by, newest first; none for a complete stranger."""
+    if vouched and claim.id:
+        return IdentityKind.VERIFIED, [claim.id]
+    if claim.email:
+        return IdentityKind.CLAIMED, [privacy.email_hash(secret, site_id, claim.email)]
+    return IdentityKind.ANONYMOUS, [hashed.hex() for hashed in hashes]
+
+
+def find_author(session: Session, site_id: UUID, kind: IdentityKind, keys: Sequence[str]) -> Author | None:
+    """Return the author known under the first of the keys that is known, None for nobody."""
     found = session.scalars(
         select(Author).where(Author.site_id == site_id, Author.identity_kind == kind, Author.identity_key.in_(keys))
     ).all()

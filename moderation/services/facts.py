@@ -1,0 +1,259 @@
+"""Gathering what the signals need to know about a comment, in one read: its author's record, its post, others like it."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import orjson
+from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from moderation import signals
+from moderation.models import (
+    Author,
+    Comment,
+    Decision,
+    IdentityKind,
+    LinkDomain,
+    Membership,
+    NearCopy,
+    Post,
+    Report,
+    Revision,
+    Site,
+    Status,
+    User,
+)
+from moderation.services import privacy
+from moderation.services.policies import InForce
+from moderation.services.submission import AuthorClaim, find_author, identity
+from moderation.signals import author as author_signals
+from moderation.signals import duplicates, links
+from moderation.signals.words import Word, WordList
+from moderation.text import normalise
+
+RECORD = 500
+"""Comments of an author that count for the record, newest first: enough for trust, and never a scan of a flood."""
+RECENT = timedelta(minutes=5)
+COPIES_WITHIN = timedelta(days=1)
+MOST_COPIES = 200
+"""Near copies looked at; far fewer already make a wave."""
+SPAM = 5
+"""Key of the reason for which a linked domain is remembered."""
+SERVED = ("en",)
+"""Languages that the bundled models can judge."""
+
+_SystemRandom = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A stored revision and the facts around it; ``fingerprint`` is None for a text whose copies mean nothing."""
+
+    revision: signals.Revision
+    facts: signals.Facts
+    revision_id: UUID
+    fingerprint: duplicates.Fingerprint | None
+    hosts: tuple[str, ...]
+
+
+def gather(session: Session, comment: Comment, in_force: InForce, *, secret: bytes, now: datetime) -> Gathered:
+    """Read everything that the signals of the comment's current revision need; stores nothing."""
+    site = session.get_one(Site, comment.site_id)
+    post = session.get_one(Post, comment.post_id)
+    author = session.get_one(Author, comment.author_id)
+    stored = session.scalars(
+        select(Revision).where(Revision.comment_id == comment.id, Revision.number == comment.current_revision)
+    ).one()
+    parent = _visible_text(session, comment.parent_id) if comment.parent_id else None
+    view = normalise(stored.body)
+    key = privacy.keyed_hash(secret, b"copies", comment.site_id.bytes)
+    fingerprint = duplicates.fingerprint_of(view, key=key) if duplicates.counts_as_copy(view) else None
+    name = str(stored.context.get("author_name") or author.name) or None
+    hosts = tuple(dict.fromkeys(links.hosts(stored.body)))
+    site_hosts = hosts_of_site(site, post.url)
+    revision = signals.Revision(
+        body=stored.body,
+        number=stored.number,
+        language=stored.language,
+        author_name=name,
+        author_url=stored.context.get("author_url"),
+        honeypot=stored.context.get("honeypot"),
+        seconds_to_submit=stored.context.get("seconds_to_submit"),
+    )
+    facts = signals.Facts(
+        author=_record(session, author, at=comment.created_at, without=comment.id),
+        post=signals.PostFacts(setting=post.openness.value, texts=[text for text in (post.title, post.excerpt, parent) if text]),
+        history=signals.HistoryFacts(
+            near_copies_by_others=_near_copies(session, comment, fingerprint, now=now) if fingerprint else 0,
+            reports=session.scalar(
+                select(func.count()).where(Report.site_id == comment.site_id, Report.comment_id == comment.id)
+            )
+            or 0,
+            human_rejected_before=comment.human_rejected,
+        ),
+        site_hosts=site_hosts,
+        rejected_hosts=_rejected_hosts(session, comment, [host for host in hosts if host not in site_hosts]),
+        reserved_names=_reserved(session, comment.site_id, name),
+        audit_draw=_SystemRandom.random(),
+        **site_facts(site, in_force),
+    )
+    return Gathered(revision=revision, facts=facts, revision_id=stored.id, fingerprint=fingerprint, hosts=hosts)
+
+
+def site_facts(site: Site, in_force: InForce) -> dict[str, Any]:
+    """Return the facts that hold for every comment of a site: language, region and word lists."""
+    return {
+        "site_language": site.language,
+        "languages_served": tuple(in_force.settings.get("languages_served", SERVED)),
+        "region": in_force.settings.get("region"),
+        "banned": _word_list(in_force.banned),
+        "suspect": _word_list(in_force.suspect),
+    }
+
+
+def hosts_of_site(site: Site, *addresses: str) -> frozenset[str]:
+    """Return the hosts under which a site is known: its origins, and the addresses of its pages."""
+    return frozenset(host for address in (*site.origins, *addresses) if (host := urlsplit(address).hostname))
+
+
+def remember(session: Session, comment: Comment, gathered: Gathered, *, now: datetime) -> None:
+    """Store what later comments are compared with: the bands of the text and the domains that it links to."""
+    copies = [
+        {
+            "site_id": comment.site_id,
+            "band": band,
+            "value": value,
+            "comment_id": comment.id,
+            "author_id": comment.author_id,
+            "created_at": now,
+        }
+        for band, value in (_bands(gathered.fingerprint) if gathered.fingerprint else ())
+    ]
+    domains = [
+        {"site_id": comment.site_id, "domain": host, "comment_id": comment.id} for host in gathered.hosts[: links.MAX_LINKS]
+    ]
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    # A revision may share bands and links with the one before it.
+    if copies:
+        session.execute(insert(NearCopy).on_conflict_do_nothing(), copies)
+    if domains:
+        session.execute(insert(LinkDomain).on_conflict_do_nothing(), domains)
+
+
+def _bands(fingerprint: duplicates.Fingerprint) -> list[tuple[int, int]]:
+    return [(0, fingerprint.exact), *enumerate(fingerprint.bands, start=1)]
+
+
+def _visible_text(session: Session, comment_id: UUID) -> str | None:
+    return session.scalar(
+        select(Revision.body)
+        .join(Comment, and_(Comment.id == Revision.comment_id, Comment.visible_revision == Revision.number))
+        .where(Comment.id == comment_id)
+    )
+
+
+def claimed_record(
+    session: Session, site_id: UUID, claim: AuthorClaim, *, vouched: bool, secret: bytes, now: datetime
+) -> signals.AuthorFacts:
+    """Return the record of an author whose comment is not stored; somebody unknown has an empty one."""
+    keys = privacy.address_keys(session, secret)
+    hashes = privacy.address_hashes(keys, site_id, claim.address) if claim.address else ()
+    kind, names = identity(site_id, claim, vouched=vouched, secret=secret, hashes=hashes)
+    author = find_author(session, site_id, kind, names) if names else None
+    if author is None:
+        return signals.AuthorFacts(identity=kind.value)
+    return _record(session, author, at=now, without=None)
+
+
+def _record(session: Session, author: Author, *, at: datetime, without: UUID | None) -> signals.AuthorFacts:
+    others = [Comment.site_id == author.site_id, Comment.author_id == author.id]
+    if without is not None:
+        others.append(Comment.id != without)
+    rows = session.execute(
+        select(Comment.status, Comment.created_at).where(*others).order_by(Comment.created_at.desc()).limit(RECORD)
+    ).all()
+    return signals.AuthorFacts(
+        identity=author.identity_kind.value,
+        approved=sum(status is Status.APPROVED for status, _ in rows),
+        rejected=sum(status is Status.REJECTED for status, _ in rows),
+        recent=1 + sum(at - RECENT < created_at <= at for _, created_at in rows),
+    )
+
+
+def _near_copies(session: Session, comment: Comment, fingerprint: duplicates.Fingerprint, *, now: datetime) -> int:
+    """Count the other authors of near copies within a day (see ``duplicates.is_near``)."""
+    rows = session.execute(
+        select(NearCopy.comment_id, NearCopy.author_id, NearCopy.band)
+        .where(
+            NearCopy.site_id == comment.site_id,
+            tuple_(NearCopy.band, NearCopy.value).in_(_bands(fingerprint)),
+            NearCopy.created_at > now - COPIES_WITHIN,
+            NearCopy.author_id != comment.author_id,
+            NearCopy.comment_id != comment.id,
+        )
+        .limit(MOST_COPIES * (duplicates.BANDS + 1))
+    ).all()
+    shared: dict[UUID, list[int]] = {}
+    author_of: dict[UUID, UUID] = {}
+    for comment_id, author_id, band in rows:
+        shared.setdefault(comment_id, []).append(band)
+        author_of[comment_id] = author_id
+    near = (found for found, bands in shared.items() if 0 in bands or len(bands) >= duplicates.NEAR_BANDS)
+    return len({author_of[found] for found in near})
+
+
+def _rejected_hosts(session: Session, comment: Comment, hosts: Sequence[str]) -> frozenset[str]:
+    """Return those of the hosts that a comment rejected as spam has linked to."""
+    rejected = set()
+    for host in hosts[: links.MAX_LINKS]:
+        decided = session.execute(
+            select(Decision.reason, Decision.reasons)
+            .join(Comment, and_(Comment.id == Decision.comment_id, Comment.decision_seq == Decision.seq))
+            .join(LinkDomain, LinkDomain.comment_id == Comment.id)
+            .where(
+                LinkDomain.site_id == comment.site_id,
+                LinkDomain.domain == host,
+                LinkDomain.comment_id != comment.id,
+                Comment.status == Status.REJECTED,
+            )
+            .limit(20)
+        )
+        if any(reason == SPAM or any(why.get("reason") == SPAM for why in reasons) for reason, reasons in decided):
+            rejected.add(host)
+    return frozenset(rejected)
+
+
+def _reserved(session: Session, site_id: UUID, name: str | None) -> frozenset[str]:
+    """Return the key of the name if it is that of the staff or of a signed-in reader."""
+    key = author_signals.name_key(name) if name else ""
+    if not key:
+        return frozenset()
+    verified = session.scalar(
+        select(Author.id)
+        .where(Author.site_id == site_id, Author.name_key == key, Author.identity_kind == IdentityKind.VERIFIED)
+        .limit(1)
+    )
+    if verified is not None:
+        return frozenset({key})
+    staff: Iterable[str] = session.scalars(
+        select(User.name).join(Membership, Membership.user_id == User.id).where(Membership.site_id == site_id)
+    )
+    return frozenset({key}) if key in {author_signals.name_key(member) for member in staff} else frozenset()
+
+
+def _word_list(content: dict[str, Any]) -> WordList:
+    return _compiled(orjson.dumps(content.get("words", []), option=orjson.OPT_SORT_KEYS))
+
+
+@lru_cache(maxsize=256)
+def _compiled(words: bytes) -> WordList:
+    return WordList.compile(
+        Word(text=entry["text"], reason=entry["reason"], pattern=entry.get("pattern", False)) for entry in orjson.loads(words)
+    )

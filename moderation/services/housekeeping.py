@@ -1,0 +1,40 @@
+"""What must not be kept for ever: hashes for comparing, idempotency records, address keys, attempts."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, select, tuple_
+from sqlalchemy.orm import Session
+
+from moderation.models import Attempt, Idempotency, NearCopy
+from moderation.services import privacy, processes
+
+COPIES_KEPT = timedelta(days=14)
+IDEMPOTENCY_KEPT = timedelta(days=3)
+ATTEMPTS_KEPT = timedelta(days=30)
+CHUNK = 2000
+"""Rows deleted in one transaction, so that no writer waits long for the housekeeping."""
+
+
+def tidy(session: Session, *, now: datetime) -> bool:
+    """Delete one chunk of what has had its time, and replace the address key when it is due; true while there is more."""
+    privacy.rotate_address_keys(session, now=now)
+    processes.forget(session, now=now)
+    return max([_deleted(session, *old) for old in _expired(now)]) >= CHUNK
+
+
+def _expired(now: datetime) -> Iterator[tuple[type[Any], ColumnElement[bool]]]:
+    yield NearCopy, NearCopy.created_at < now - COPIES_KEPT
+    yield Idempotency, Idempotency.created_at < now - IDEMPOTENCY_KEPT
+    yield Attempt, Attempt.created_at < now - ATTEMPTS_KEPT
+
+
+def _deleted(session: Session, model: type[Any], expired: ColumnElement[bool]) -> int:
+    columns = list(model.__table__.primary_key.columns)
+    rows = session.execute(select(*columns).where(expired).limit(CHUNK)).all()
+    if rows:
+        session.execute(
+            delete(model).where(tuple_(*columns).in_([tuple(row) for row in rows])).execution_options(synchronize_session=False)
+        )
+    return len(rows)

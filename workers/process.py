@@ -1,0 +1,142 @@
+"""What one working process holds: its runtime, its services and the thread that works when no bell rings.
+
+Celery starts it in each child of the prefork pool (``worker_process_init``) and, for the threads pool, in the worker itself. Both
+happen before and without any broker, so that a worker does its work with Redis dead for good.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+from celery import bootsteps
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from moderation import failpoints
+from moderation.config import Settings
+from moderation.outbound.http import Client
+from moderation.runtime import Runtime
+from moderation.services import processes
+from moderation.services.assessment import Models, Moderator
+from moderation.services.delivery import Deliverer
+from moderation.signals import language
+from workers.app import app, settings
+from workers.fallback import Fallback
+
+log = structlog.get_logger(__name__)
+
+SLICE = 5.0
+"""Seconds that one ring is worked for before it is rung again: a worker that has to end is never in the middle of more."""
+
+
+class WorkerProcess:
+    """The services of one process and the queues that it serves."""
+
+    def __init__(self, settings: Settings, queues: Iterable[str]) -> None:
+        failpoints.configure(settings)
+        self.runtime = Runtime.build(settings, role="worker")
+        self.queues = tuple(sorted(queues))
+        self.name = processes.name("+".join(self.queues))
+        self.ending = threading.Event()
+        self._drains: dict[str, Callable[[Callable[[], bool]], int]] = {}
+        self._deliverer: Deliverer | None = None
+        if "moderate" in self.queues:
+            models = Models(self.runtime.scorer(), self.runtime.spam())
+            models("Warmed up before the first comment comes.")
+            language.warm()
+            moderator = Moderator(
+                self.runtime.database, models, settings.secret, self.name, ring=lambda: self.runtime.doorbell.ring("moderate")
+            )
+            self._drains["moderate"] = moderator.drain
+        if "deliver" in self.queues:
+            self._deliverer = Deliverer(
+                self.runtime.database, Client(settings), settings=settings, clock=self.runtime.clock, worker=self.name
+            )
+            self._drains["deliver"] = self._deliverer.drain
+        self.fallback = Fallback(self)
+
+    def start(self) -> None:
+        """Begin to look for work without being rung for."""
+        self.fallback.start()
+
+    def answer(self, queue: str) -> None:
+        """Do the work of a queue because its bell rang."""
+        self.runtime.doorbell.answer(queue)
+        self.drain(queue)
+
+    def drain(self, queue: str) -> int:
+        """Work until nothing is due, for a few seconds at most; what is left then is rung for again."""
+        if queue not in self._drains:
+            return 0
+        until = time.monotonic() + SLICE
+        done = self._drains[queue](lambda: self.ending.is_set() or time.monotonic() > until)
+        if time.monotonic() > until and not self.ending.is_set():
+            self.runtime.doorbell.ring("notify" if queue == "deliver" else queue)
+        return done
+
+    def end(self) -> None:
+        """Finish what is in hand, say good-bye and close all connections."""
+        self.ending.set()
+        self.fallback.join(timeout=SLICE)
+        if self._deliverer is not None:
+            self._deliverer.close()
+        try:
+            with self.runtime.database.transaction() as session:
+                processes.leave(session, self.name)
+        finally:
+            self.runtime.close()
+
+
+class _Held:
+    process: WorkerProcess | None = None
+
+
+def current() -> WorkerProcess:
+    """Return this process's services; raises RuntimeError where no worker was started."""
+    if _Held.process is None:
+        raise RuntimeError("no worker runs in this process")
+    return _Held.process
+
+
+def begin(queues: Iterable[str]) -> None:
+    """Set this process up for the queues."""
+    _Held.process = WorkerProcess(settings, queues)
+    _Held.process.start()
+    log.info("worker_started", process=_Held.process.name)
+
+
+def finish() -> None:
+    """End this process's services, if there are any."""
+    process, _Held.process = _Held.process, None
+    if process is not None:
+        process.end()
+        log.info("worker_ended", process=process.name)
+
+
+@worker_process_init.connect
+def _child_begins(**_: object) -> None:
+    begin(["moderate"])
+
+
+@worker_process_shutdown.connect
+def _child_ends(**_: object) -> None:
+    finish()
+
+
+class InThreads(bootsteps.StartStopStep):
+    """Sets the worker itself up where its tasks run in threads; the prefork pool's children do it for themselves."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        """Begin with the queues that the command line chose."""
+        if not parent.pool_cls.__module__.endswith("prefork"):
+            begin(parent.app.amqp.queues.consume_from)
+
+    def stop(self, parent: Any) -> None:  # noqa: ARG002
+        """End with the worker."""
+        finish()
+
+
+app.steps["worker"].add(InThreads)

@@ -1,0 +1,122 @@
+"""The relay: gives events and audit rows their places, rings again for what is due, and tidies up.
+
+Any number of relays may run. One at a time holds the sealer's lease and numbers what was committed; all of them ring.
+"""
+
+import signal
+import threading
+import time
+from types import FrameType
+
+import structlog
+from sqlalchemy import exists, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from moderation import failpoints, logs, queue
+from moderation.config import Settings
+from moderation.failpoints import failpoint
+from moderation.models import Audit, Event
+from moderation.runtime import Runtime
+from moderation.services import housekeeping, processes, sealing
+
+log = structlog.get_logger(__name__)
+
+EVERY = 0.25
+RING_EVERY = 1.0
+TIDY_EVERY = 600.0
+
+
+class Relay:
+    """One relay process; ``run`` works until ``end`` is called."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.name = processes.name("relay")
+        self.ending = threading.Event()
+        self._audit_key = sealing.audit_key(runtime.settings.secret)
+        self._started_at = runtime.clock.now()
+        self._due = {"ring": 0.0, "beat": 0.0, "tidy": 0.0}
+
+    def run(self) -> None:
+        """Turn every quarter of a second, at once while there is more to place; survive whatever the database does."""
+        while not self.ending.is_set():
+            more = False
+            try:
+                more = self.turn()
+            except SQLAlchemyError as error:
+                log.warning("relay_failed", error=type(error).__name__)
+            except Exception as error:
+                log.exception("relay_failed", error=type(error).__name__)
+            if not more:
+                self.ending.wait(EVERY)
+        with self.runtime.database.transaction() as session:
+            sealing.leave_lease(session, sealing.SEALER, holder=self.name)
+            processes.leave(session, self.name)
+
+    def turn(self) -> bool:
+        """Do what is due; true while there is more to place."""
+        more = self._place()
+        if self._is_due("ring", RING_EVERY):
+            self._ring()
+        if self._is_due("beat", processes.EVERY.total_seconds()):
+            with self.runtime.database.transaction() as session:
+                now = self.runtime.database.now(session)
+                processes.beat(session, self.name, "relay", started_at=self._started_at, now=now)
+        if self._is_due("tidy", TIDY_EVERY):
+            with self.runtime.database.transaction() as session:
+                if housekeeping.tidy(session, now=self.runtime.database.now(session)):
+                    self._due["tidy"] = 0.0
+        return more
+
+    def _place(self) -> bool:
+        with self.runtime.database.reading() as session:
+            waiting = session.scalar(select(exists().where(Event.feed_pos.is_(None)))) or session.scalar(
+                select(exists().where(Audit.seq.is_(None)))
+            )
+        if not waiting:
+            return False
+        with self.runtime.database.transaction() as session:
+            now = self.runtime.database.now(session)
+            if not sealing.take_lease(session, sealing.SEALER, holder=self.name, now=now):
+                return False
+            placed = sealing.place_events(session)
+            sealed = sealing.seal_audit(session, self._audit_key)
+            failpoint("relay.placed")
+        return max(placed, sealed) >= sealing.BATCH
+
+    def _ring(self) -> None:
+        with self.runtime.database.reading() as session:
+            kinds = queue.kinds_due(session, now=self.runtime.database.now(session))
+        for kind in kinds:
+            self.runtime.doorbell.ring(kind)
+
+    def _is_due(self, what: str, every: float) -> bool:
+        if time.monotonic() < self._due[what]:
+            return False
+        self._due[what] = time.monotonic() + every
+        return True
+
+
+def main() -> None:
+    """Run a relay until SIGTERM or SIGINT."""
+    settings = Settings.from_env()
+    logs.configure(settings.log_level)
+    failpoints.configure(settings)
+    runtime = Runtime.build(settings, role="worker")
+    relay = Relay(runtime)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        relay.ending.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    log.info("relay_started", process=relay.name)
+    try:
+        relay.run()
+    finally:
+        runtime.close()
+        log.info("relay_ended", process=relay.name)
+
+
+if __name__ == "__main__":
+    main()
