@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
@@ -40,6 +40,22 @@ class Claim:
     lease_until: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A job to be added: what it is about, how much it costs (milliseconds on one core) and its place in an order.
+
+    ``order`` is (key, number): of jobs with one key only the lowest number can be claimed.
+    """
+
+    site_id: UUID
+    subject_id: UUID
+    revision: int = 0
+    priority: Priority = Priority.INTERACTIVE
+    run_at: datetime | None = None
+    cost_ms: float = 0.0
+    order: tuple[str, int] | None = None
+
+
 def enqueue(
     session: Session,
     kind: JobKind,
@@ -55,33 +71,57 @@ def enqueue(
 ) -> None:
     """Add a job in the caller's transaction; the doorbell rings for its kind after the commit.
 
-    The same (kind, subject, revision) is one job: adding it again does nothing. ``order`` is (key, number): of
-    jobs with one key only the lowest number can be claimed.
+    The same (kind, subject, revision) is one job: adding it again does nothing.
     """
-    values = {
-        "id": new_id(),
-        "site_id": site_id,
-        "created_at": now,
-        "kind": kind,
-        "subject_id": subject_id,
-        "revision": revision,
-        "priority": int(priority),
-        "run_at": run_at or now,
-        "attempts": 0,
-        "fence": 0,
-        "cost_ms": cost_ms,
-        "order_key": order[0] if order else None,
-        "order_seq": order[1] if order else None,
-    }
+    work = Work(
+        site_id=site_id,
+        subject_id=subject_id,
+        revision=revision,
+        priority=priority,
+        run_at=run_at,
+        cost_ms=cost_ms,
+        order=order,
+    )
+    enqueue_many(session, kind, [work], now=now)
+
+
+def enqueue_many(session: Session, kind: JobKind, works: Sequence[Work], *, now: datetime) -> None:
+    """Add many jobs of a kind as ``enqueue`` adds one."""
+    rows = [
+        {
+            "id": new_id(),
+            "site_id": work.site_id,
+            "created_at": now,
+            "kind": kind,
+            "subject_id": work.subject_id,
+            "revision": work.revision,
+            "priority": int(work.priority),
+            "run_at": work.run_at or now,
+            "attempts": 0,
+            "fence": 0,
+            "cost_ms": work.cost_ms,
+            "order_key": work.order[0] if work.order else None,
+            "order_seq": work.order[1] if work.order else None,
+        }
+        for work in works
+    ]
+    if not rows:
+        return
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    session.execute(insert(Job).values(values).on_conflict_do_nothing(index_elements=["kind", "subject_id", "revision"]))
-    if run_at is None or run_at <= now:
-        session.info.setdefault(BELLS, set()).add(str(kind))
+    session.execute(insert(Job).on_conflict_do_nothing(index_elements=["kind", "subject_id", "revision"]), rows)
+    if any(work.run_at is None or work.run_at <= now for work in works):
+        ring(session, kind)
 
 
-def _due(kind: JobKind, now: datetime) -> ColumnElement[bool]:
+def ring(session: Session, kind: JobKind) -> None:
+    """Have the doorbell rung for a kind of job once the caller's transaction is committed."""
+    session.info.setdefault(BELLS, set()).add(str(kind))
+
+
+def _due(kind: JobKind, now: datetime, where: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
     earlier = aliased(Job)
     return and_(
+        true() if where is None else where,
         Job.kind == kind,
         Job.run_at <= now,
         or_(Job.lease_until.is_(None), Job.lease_until < now),
@@ -94,10 +134,13 @@ def _due(kind: JobKind, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def sites_with_work(session: Session, kind: JobKind, *, now: datetime) -> list[UUID]:
-    """Return the sites whose most urgent due job is of the most urgent kind found, in order of their ids; reads only."""
+def sites_with_work(session: Session, kind: JobKind, *, now: datetime, where: ColumnElement[bool] | None = None) -> list[UUID]:
+    """Return the sites whose most urgent due job is of the most urgent kind found, in order of their ids; reads only.
+
+    Jobs outside of ``where``, a condition on the job, are not seen.
+    """
     first = (
-        select(Job.priority).where(Job.site_id == Site.id, _due(kind, now)).order_by(Job.priority, Job.run_at).limit(1)
+        select(Job.priority).where(Job.site_id == Site.id, _due(kind, now, where)).order_by(Job.priority, Job.run_at).limit(1)
     ).scalar_subquery()
     found = [(site, urgency) for site, urgency in session.execute(select(Site.id, first)) if urgency is not None]
     best = min((urgency for _, urgency in found), default=None)
@@ -121,8 +164,11 @@ def claim(
     sites: Sequence[UUID],
     limit: int = BATCH,
     budget_ms: float = BATCH_MS,
+    where: ColumnElement[bool] | None = None,
 ) -> list[Claim]:
     """Take due jobs of the sites, an equal share each, under a lease; counts the attempt.
+
+    ``where``, a condition on the job, leaves out those that could not be worked on now.
 
     A job whose lease ran out before (its worker may have died of it) is taken alone. At least one job is taken
     where one is due, whatever it costs. ``now`` is the database's clock.
@@ -134,7 +180,7 @@ def claim(
         room = min(share, limit - len(chosen))
         if room <= 0:
             break
-        for row in session.execute(_candidates(kind, site, now, room)).all():
+        for row in session.execute(_candidates(kind, site, now, room, where)).all():
             job_id, cost, was_leased = row[0], row[1], row[2]
             if chosen and (was_leased or spent + cost > budget_ms):
                 break
@@ -145,10 +191,12 @@ def claim(
     return _take(session, chosen, worker=worker, now=now, lease=lease)
 
 
-def _candidates(kind: JobKind, site: UUID, now: datetime, limit: int) -> Select[UUID, float, bool]:
+def _candidates(
+    kind: JobKind, site: UUID, now: datetime, limit: int, where: ColumnElement[bool] | None
+) -> Select[UUID, float, bool]:
     return (
         select(Job.id, Job.cost_ms, Job.lease_until.is_not(None))
-        .where(Job.site_id == site, _due(kind, now))
+        .where(Job.site_id == site, _due(kind, now, where))
         .order_by(Job.lease_until.is_(None), Job.priority, Job.run_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -229,6 +277,42 @@ def extend(session: Session, held: Claim, *, now: datetime, lease: timedelta) ->
 def _only_one(result: object, held: Claim) -> None:
     if getattr(result, "rowcount", 0) != 1:
         raise LeaseLost(f"job {held.id} fence {held.fence}")
+
+
+def to_receiver(receiver: UUID) -> ColumnElement[bool]:
+    """Return the condition for the jobs that go to an endpoint or publisher: its id begins their order key."""
+    # "g" follows every hexadecimal digit, so this is a range that the index can be asked for.
+    return and_(Job.order_key >= receiver.hex, Job.order_key < receiver.hex + "g")
+
+
+def postpone(session: Session, kind: JobKind, jobs: ColumnElement[bool], *, until: datetime) -> None:
+    """Let jobs that nobody works on rest until a time, without counting an attempt; later ones stay where they are."""
+    session.execute(
+        update(Job)
+        .where(jobs, Job.kind == kind, Job.lease_until.is_(None), Job.run_at < until)
+        .values(run_at=until)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def hasten(session: Session, kind: JobKind, jobs: ColumnElement[bool], *, now: datetime) -> None:
+    """Make jobs that nobody works on due at once."""
+    session.execute(
+        update(Job)
+        .where(jobs, Job.kind == kind, Job.lease_until.is_(None), Job.run_at > now)
+        .values(run_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    ring(session, kind)
+
+
+def drop(session: Session, kind: JobKind, jobs: ColumnElement[bool], *, now: datetime) -> None:
+    """Remove jobs that nobody works on: what they were about has been settled otherwise."""
+    session.execute(
+        delete(Job)
+        .where(jobs, Job.kind == kind, or_(Job.lease_until.is_(None), Job.lease_until < now))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def kinds_due(session: Session, *, now: datetime) -> list[JobKind]:

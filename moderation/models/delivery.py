@@ -21,19 +21,20 @@ class EndpointState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands; paused and dead ones can be replayed."""
+    """Where a delivery stands; paused and dead ones can be replayed, cancelled ones lost their endpoint to a deletion."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
     PAUSED = "paused"
     DEAD = "dead"
+    CANCELLED = "cancelled"
 
 
 class Endpoint(Identified, OfSite, Base):
     """An address that subscribed to a site's events.
 
-    ``secrets`` holds the signing secrets, newest first, each with the time it stops to sign. ``open_until`` is
-    the circuit breaker: no attempt starts before it.
+    ``secrets`` holds what the signing secrets are derived from (a salt each), newest first, with the time that each
+    one stops to sign. ``open_until`` is the circuit breaker: no attempt starts before it.
     """
 
     __tablename__ = "endpoint"

@@ -117,10 +117,20 @@ def add_delivery(session: Session, event: Event, endpoint: Endpoint, *, now: dat
 
 def enqueue_delivery(session: Session, delivery: Delivery, *, now: datetime) -> None:
     """Add the job that sends a delivery: in order per comment and endpoint, so that news never overtakes news."""
-    order = (
-        (f"{delivery.endpoint_id.hex}{delivery.comment_id.hex}", delivery.seq) if delivery.comment_id and delivery.seq else None
-    )
-    queue.enqueue(session, JobKind.NOTIFY, site_id=delivery.site_id, subject_id=delivery.id, now=now, order=order)
+    enqueue_deliveries(session, [delivery], now=now)
+
+
+def enqueue_deliveries(session: Session, deliveries: Sequence[Delivery], *, now: datetime) -> None:
+    """Add the jobs that send deliveries; the order key begins with the endpoint, by which they are found together."""
+    works = [
+        queue.Work(
+            site_id=delivery.site_id,
+            subject_id=delivery.id,
+            order=(delivery.endpoint_id.hex + (delivery.comment_id.hex if delivery.comment_id else ""), delivery.seq or 0),
+        )
+        for delivery in deliveries
+    ]
+    queue.enqueue_many(session, JobKind.NOTIFY, works, now=now)
 
 
 def _deliver(session: Session, event: Event, comment: Comment, *, now: datetime) -> None:
@@ -168,4 +178,14 @@ def want(session: Session, comment: Comment, publisher_id: UUID, *, now: datetim
         )
         .returning(Publication.id)
     ).one()
-    queue.enqueue(session, JobKind.PUBLISH, site_id=comment.site_id, subject_id=publication, now=now)
+    enqueue_publication(
+        session, site_id=comment.site_id, publication=publication, publisher=publisher_id, comment=comment.id, now=now
+    )
+
+
+def enqueue_publication(
+    session: Session, *, site_id: UUID, publication: UUID, publisher: UUID, comment: UUID, now: datetime
+) -> None:
+    """Add the job that brings a blog up to date with a comment."""
+    order = (publisher.hex + comment.hex, 0)
+    queue.enqueue(session, JobKind.PUBLISH, site_id=site_id, subject_id=publication, now=now, order=order)
