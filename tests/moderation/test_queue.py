@@ -1,8 +1,6 @@
-"""The job table on a real SQLite file: leases, fences, order and fairness."""
+"""The job table on real databases of both kinds: leases, fences, order and fairness."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -12,18 +10,10 @@ from moderation import queue
 from moderation.database import Database
 from moderation.errors import LeaseLost
 from moderation.ids import new_id
-from moderation.models import Base, JobKind, Priority, Site
+from moderation.models import JobKind, Priority, Site
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'tidegate.db'}")
-    Base.metadata.create_all(database.engine)
-    yield database
-    database.dispose()
 
 
 def add_site(session: Session, name: str) -> UUID:
@@ -156,10 +146,9 @@ def test_a_failed_job_comes_back_at_its_time_and_behind_the_fresh_ones(database:
         assert [held.subject_id for held in take(session, site, at=again)] == [fresh, failed]
 
 
-def test_the_bell_rings_after_the_commit_and_not_after_a_roll_back(tmp_path: Path) -> None:
+def test_the_bell_rings_after_the_commit_and_not_after_a_roll_back(database: Database) -> None:
     rung: list[str] = []
-    database = Database(f"sqlite:///{tmp_path / 'tidegate.db'}", ring=rung.append)
-    Base.metadata.create_all(database.engine)
+    database.ring = rung.append
     with database.transaction() as session:
         site = add_site(session, "news")
         add_job(session, site)
@@ -174,4 +163,3 @@ def test_the_bell_rings_after_the_commit_and_not_after_a_roll_back(tmp_path: Pat
     with pytest.raises(RuntimeError, match="changed its mind"):
         add_and_fail()
     assert rung == ["moderate"]
-    database.dispose()

