@@ -75,6 +75,8 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options={"tidegate_begin": "DEFERRED", "postgresql_readonly": True})
             yield session
+            # What was read stays readable after the end; a rollback would expire it.
+            session.expunge_all()
             session.rollback()
 
     def transact(self, unit: Callable[[Session], T]) -> T:

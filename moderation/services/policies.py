@@ -149,16 +149,24 @@ def parsed(toml: str) -> Policy:
 
 def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> InForce:
     """Return what decides about comments of a site (or under one of its posts) now; raises NotFound without a policy."""
-    newest = (
-        select(func.max(Activation.id))
+    ranked = (
+        select(
+            Activation.id,
+            func.row_number()
+            .over(partition_by=(Activation.subject, Activation.post_id), order_by=Activation.id.desc())
+            .label("age"),
+        )
         .where(
             Activation.site_id == site_id,
             or_(Activation.post_id.is_(None), Activation.post_id == post_id),
         )
-        .group_by(Activation.subject, Activation.post_id)
+        .subquery()
     )
     rows = session.execute(
-        select(Activation, Version).outerjoin(Version, Version.id == Activation.version_id).where(Activation.id.in_(newest))
+        select(Activation, Version)
+        .join(ranked, ranked.c.id == Activation.id)
+        .outerjoin(Version, Version.id == Activation.version_id)
+        .where(ranked.c.age == 1)
     ).all()
     chosen: dict[Subject, Version] = {}
     for activation, version in sorted(rows, key=lambda row: row[0].post_id is not None):

@@ -106,7 +106,8 @@ def submit_many(
 
     The same request again gives the same comments, and another chance to the items that were refused.
     """
-    known = (_recall(session, once) if once else None) or [""] * len(submissions)
+    recalled = _recall(session, once) if once else None
+    known = recalled or [""] * len(submissions)
     results: list[Receipt | TidegateError] = []
     for submission, comment_id in zip(submissions, known, strict=True):
         if comment_id:
@@ -121,7 +122,15 @@ def submit_many(
             results.append(refused)
     if once is not None:
         made = [result.comment_id.hex if isinstance(result, Receipt) else "" for result in results]
-        _remember(session, site_id, once, made, now=now)
+        if recalled is None:
+            _remember(session, site_id, once, made, now=now)
+        elif made != recalled:
+            session.execute(
+                update(Idempotency)
+                .where(Idempotency.scope == once.scope, Idempotency.key == once.key)
+                .values(comment_ids=made)
+                .execution_options(synchronize_session=False)
+            )
     return results
 
 
@@ -393,16 +402,10 @@ def _recall(session: Session, once: Once) -> list[str] | None:
 
 
 def _remember(session: Session, site_id: UUID, once: Once, made: list[str], *, now: datetime) -> None:
-    updated = session.execute(
-        update(Idempotency)
-        .where(Idempotency.scope == once.scope, Idempotency.key == once.key)
-        .values(comment_ids=made)
-        .execution_options(synchronize_session=False)
-    )
-    if getattr(updated, "rowcount", 0) == 0:
-        session.add(
-            Idempotency(
-                scope=once.scope, key=once.key, site_id=site_id, fingerprint=once.fingerprint, comment_ids=made, created_at=now
-            )
+    """Insert the record: a twin that was faster makes this fail on the key, and the whole transaction is repeated."""
+    session.add(
+        Idempotency(
+            scope=once.scope, key=once.key, site_id=site_id, fingerprint=once.fingerprint, comment_ids=made, created_at=now
         )
-        session.flush()
+    )
+    session.flush()
