@@ -51,7 +51,7 @@ class WorkerProcess:
             self._drains["moderate"] = moderator.drain
         if "deliver" in self.queues:
             self._deliverer = Deliverer(
-                self.runtime.database, Client(settings), settings=settings, clock=self.runtime.clock, worker=self.name
+                self.runtime.database, Client.from_settings(settings), settings=settings, clock=self.runtime.clock, worker=self.name
             )
             self._drains["deliver"] = self._deliverer.drain
         self.fallback = Fallback(self)

@@ -21,6 +21,7 @@ from typing import Literal, TypeVar
 import httpcore2
 import httpx2
 
+from moderation.config import Settings
 from moderation.errors import Refused
 from moderation.outbound.addresses import IPAddress, is_public, literal, split_allowed, within
 
@@ -255,6 +256,11 @@ class Client:
         self.guard = guard
         self.timeout = timeout
         self._ssl = ssl_context or httpx2.create_ssl_context(trust_env=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Client":
+        """Return the client that the operator's settings describe."""
+        return cls(Guard(settings.webhook_allow), timeout=settings.webhook_timeout)
 
     def send(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send a request and return what came of it; a receiver's fault is part of the reply and never raised."""

@@ -6,7 +6,6 @@ All of it is part of the transaction that made the event true; nothing is sent h
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 from sqlalchemy import select
@@ -42,6 +41,9 @@ TEST = "endpoint.test"
 TYPES = (SUBMITTED, REVISED, APPROVED, FLAGGED, REJECTED, REOPENED, WITHDRAWN, ERASED, TEST)
 DEFAULT_TYPES = (APPROVED, FLAGGED, REJECTED, REOPENED, WITHDRAWN, ERASED)
 """What an endpoint hears of where it names no types."""
+
+PUBLISHER_DELETED = "deleted"
+"""The reason of a publisher that will not come back."""
 
 
 def emit(session: Session, type_: str, comment: Comment, *, now: datetime, decision: dict[str, Any] | None = None) -> Event:
@@ -96,7 +98,7 @@ def wants(endpoint: Endpoint, type_: str) -> bool:
 
 def add_delivery(session: Session, event: Event, endpoint: Endpoint, *, now: datetime, text: str | None = None) -> Delivery:
     """Put an event on its way to an endpoint; to a paused one it waits there until it is resumed."""
-    paused = endpoint.state is not EndpointState.ACTIVE
+    paused = not is_active(session, endpoint)
     delivery = Delivery(
         id=new_id(),
         site_id=event.site_id,
@@ -113,6 +115,16 @@ def add_delivery(session: Session, event: Event, endpoint: Endpoint, *, now: dat
     if not paused:
         enqueue_delivery(session, delivery, now=now)
     return delivery
+
+
+def is_active(session: Session, receiver: Endpoint | Publisher) -> bool:
+    """Tell whether an endpoint or publisher is sent to.
+
+    Before something is left to wait for a resumption, one that is just going on is awaited: it would not be seen by it.
+    """
+    if receiver.state is not EndpointState.ACTIVE:
+        session.refresh(receiver, with_for_update={"read": True})
+    return receiver.state is EndpointState.ACTIVE
 
 
 def enqueue_delivery(session: Session, delivery: Delivery, *, now: datetime) -> None:
@@ -149,15 +161,19 @@ def _deliver(session: Session, event: Event, comment: Comment, *, now: datetime)
 
 
 def _publish(session: Session, comment: Comment, *, now: datetime) -> None:
-    publishers = session.scalars(
-        select(Publisher.id).where(Publisher.site_id == comment.site_id, Publisher.state == EndpointState.ACTIVE)
+    publishers: Sequence[Publisher] = session.scalars(
+        select(Publisher).where(Publisher.site_id == comment.site_id, Publisher.state_reason != PUBLISHER_DELETED)
     ).all()
     for publisher in publishers:
         want(session, comment, publisher, now=now)
 
 
-def want(session: Session, comment: Comment, publisher_id: UUID, *, now: datetime) -> None:
-    """Note that the blog should show the comment as it is now; an attempt always sends the newest state."""
+def want(session: Session, comment: Comment, publisher: Publisher, *, now: datetime) -> None:
+    """Note that the blog should show the comment as it is now; an attempt always sends the newest state.
+
+    For a paused publisher it is noted, and sent when that is resumed.
+    """
+    state = DeliveryState.PENDING if is_active(session, publisher) else DeliveryState.PAUSED
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     publication = session.scalars(
         insert(Publication)
@@ -166,26 +182,31 @@ def want(session: Session, comment: Comment, publisher_id: UUID, *, now: datetim
             site_id=comment.site_id,
             created_at=now,
             comment_id=comment.id,
-            publisher_id=publisher_id,
+            publisher_id=publisher.id,
             wanted=comment.version,
             applied=0,
-            state=DeliveryState.PENDING,
+            state=state,
             attempts=0,
         )
         .on_conflict_do_update(
             index_elements=["comment_id", "publisher_id"],
-            set_={"wanted": comment.version, "state": DeliveryState.PENDING},
+            set_={"wanted": comment.version, "state": state},
         )
-        .returning(Publication.id)
+        .returning(Publication),
+        execution_options={"populate_existing": True},
     ).one()
-    enqueue_publication(
-        session, site_id=comment.site_id, publication=publication, publisher=publisher_id, comment=comment.id, now=now
-    )
+    if state is DeliveryState.PENDING:
+        enqueue_publications(session, [publication], now=now)
 
 
-def enqueue_publication(
-    session: Session, *, site_id: UUID, publication: UUID, publisher: UUID, comment: UUID, now: datetime
-) -> None:
-    """Add the job that brings a blog up to date with a comment."""
-    order = (publisher.hex + comment.hex, 0)
-    queue.enqueue(session, JobKind.PUBLISH, site_id=site_id, subject_id=publication, now=now, order=order)
+def enqueue_publications(session: Session, publications: Sequence[Publication], *, now: datetime) -> None:
+    """Add the jobs that bring blogs up to date; the order key begins with the publisher, by which they are found together."""
+    works = [
+        queue.Work(
+            site_id=publication.site_id,
+            subject_id=publication.id,
+            order=(publication.publisher_id.hex + publication.comment_id.hex, 0),
+        )
+        for publication in publications
+    ]
+    queue.enqueue_many(session, JobKind.PUBLISH, works, now=now)
