@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
 from moderation import logs
 from moderation.config import Settings
@@ -64,9 +64,10 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_enable_prefetch_count_reduction": False,
         # The fence makes a double run harmless; cancelling would cost a reload of the model.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        # Lets a task finish on SIGQUIT (to which SIGTERM is remapped) and gives its ring back otherwise.
+        # Lets a task finish on SIGQUIT (to which SIGTERM is remapped) and gives its ring back otherwise. An idle worker ends at
+        # once: the pause would only protect unacknowledged rings, which may be lost.
         "worker_soft_shutdown_timeout": 20.0,
-        "worker_enable_soft_shutdown_on_idle": True,
+        "worker_enable_soft_shutdown_on_idle": False,
         # A forked child inherits locks of the model's threads; a spawned one starts clean.
         "worker_pool_start_method": "spawn",
         # Loading a model takes longer than the default of four seconds, and a child killed for that is respawned for ever.
@@ -91,7 +92,8 @@ def make(settings: Settings) -> Celery:
     """Return the application with its two queues and its tasks."""
     app = Celery("workers", include=["workers.tasks"], set_as_current=True)
     app.conf.update(configuration(settings))
-    app.conf.task_queues = [Queue("moderate"), Queue("deliver")]  # type: ignore[no-untyped-call]
+    # Each with an exchange and a key of its own: without them both are bound to the default queue's, and each ring comes twice.
+    app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in ("moderate", "deliver")]  # type: ignore[no-untyped-call]
     app.conf.task_default_queue = "moderate"
     return app
 

@@ -138,5 +138,9 @@ class InThreads(bootsteps.StartStopStep):
         """End with the worker."""
         finish()
 
+    def terminate(self, parent: Any) -> None:
+        """End with a worker that shuts down cold, as it does after a soft shutdown."""
+        self.stop(parent)
+
 
 app.steps["worker"].add(InThreads)
