@@ -1,6 +1,7 @@
 """The composition root: everything a process needs, built once from the settings, after any fork."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from redis import Redis
 
@@ -9,9 +10,10 @@ from moderation.clock import Clock, SystemClock
 from moderation.config import Settings
 from moderation.database import Database, Role
 from moderation.doorbell import Doorbell, connect, doorbell
-from moderation.scoring import catalog
-from moderation.scoring.scorer import Scorer
-from moderation.scoring.spam import SpamScorer
+
+if TYPE_CHECKING:
+    from moderation.scoring.scorer import Scorer
+    from moderation.scoring.spam import SpamScorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,16 @@ class Runtime:
             doorbell=bell,
         )
 
-    def scorer(self) -> Scorer:
-        """Return the toxicity scorer that the settings name, loaded on first use."""
+    def scorer(self) -> "Scorer":
+        """Return the toxicity scorer that the settings name, loaded on first use; who never asks never pays for the library."""
+        from moderation.scoring import catalog  # noqa: PLC0415
+
         return catalog.scorer(self.settings.engine)
 
-    def spam(self) -> SpamScorer:
+    def spam(self) -> "SpamScorer":
         """Return the spam scorer, loaded on first use."""
+        from moderation.scoring import catalog  # noqa: PLC0415
+
         return catalog.spam()
 
     def close(self) -> None:

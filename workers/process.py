@@ -7,7 +7,8 @@ happen before and without any broker, so that a worker does its work with Redis 
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import bootsteps
@@ -15,14 +16,13 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from moderation import failpoints
 from moderation.config import Settings
-from moderation.outbound.http import Client
 from moderation.runtime import Runtime
 from moderation.services import processes
-from moderation.services.assessment import Models, Moderator
-from moderation.services.delivery import Deliverer
-from moderation.signals import language
 from workers.app import app, settings
 from workers.fallback import Fallback
+
+if TYPE_CHECKING:
+    from moderation.services.delivery import Deliverer
 
 log = structlog.get_logger(__name__)
 
@@ -42,14 +42,20 @@ class WorkerProcess:
         self._drains: dict[str, Callable[[Callable[[], bool]], int]] = {}
         self._deliverer: Deliverer | None = None
         if "moderate" in self.queues:
+            # Imported where it is used: Celery's main process and a deliver worker have no room for the models.
+            from moderation.services.assessment import Models, Moderator  # noqa: PLC0415
+            from moderation.signals import language  # noqa: PLC0415
+
             models = Models(self.runtime.scorer(), self.runtime.spam())
             models("Warmed up before the first comment comes.")
             language.warm()
-            moderator = Moderator(
-                self.runtime.database, models, settings.secret, self.name, ring=lambda: self.runtime.doorbell.ring("moderate")
-            )
+            ring = partial(self.runtime.doorbell.ring, "moderate")
+            moderator = Moderator(self.runtime.database, models, settings.secret, self.name, ring=ring)
             self._drains["moderate"] = moderator.drain
         if "deliver" in self.queues:
+            from moderation.outbound.http import Client  # noqa: PLC0415
+            from moderation.services.delivery import Deliverer  # noqa: PLC0415
+
             self._deliverer = Deliverer(
                 self.runtime.database, Client.from_settings(settings), settings=settings, clock=self.runtime.clock, worker=self.name
             )
