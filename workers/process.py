@@ -54,11 +54,10 @@ class WorkerProcess:
             self._drains["moderate"] = moderator.drain
         if "deliver" in self.queues:
             from moderation.outbound.http import Client  # noqa: PLC0415
-            from moderation.services.delivery import Deliverer  # noqa: PLC0415
+            from moderation.services import delivery  # noqa: PLC0415
 
-            self._deliverer = Deliverer(
-                self.runtime.database, Client.from_settings(settings), settings=settings, clock=self.runtime.clock, worker=self.name
-            )
+            client = Client.from_settings(settings)
+            self._deliverer = delivery.Deliverer(self.runtime.database, client, settings, self.runtime.clock, self.name)
             self._drains["deliver"] = self._deliverer.drain
         self.fallback = Fallback(self)
 
