@@ -44,7 +44,6 @@ SLOTS = 16
 SLOTS_PER_RECEIVER = 4
 """Attempts at once to one endpoint or blog, so that a slow one leaves the others their turn."""
 
-BUSY_PAUSE = timedelta(seconds=1)
 LOOK_AGAIN = 0.25
 """Seconds between looks for due work while attempts of ours are under way."""
 
@@ -85,6 +84,7 @@ class Deliverer:
         self._worker = worker
         self._lease_needed = max(LEAST_LEASE, timedelta(seconds=client.timeout + 5))
         self._lanes: tuple[Lane, ...] = (Notifying(settings, draw), Publishing(settings, draw))
+        self._claiming = threading.Lock()
         self._slots = Slots()
         self._last_site: dict[JobKind, UUID] = {}
         self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="attempt")
@@ -97,15 +97,16 @@ class Deliverer:
         ours: set[Future[None]] = set()
         attempts = 0
         while not stop():
-            claimed = self._claim()
-            ours |= {self._pool.submit(self._attempt, lane, parcel) for lane, parcel in claimed}
-            attempts += len(claimed)
+            # Looked at before the claim: what ends during it may have released the next in order.
             ours = {future for future in ours if not future.done()}
+            claimed = self._claim()
+            attempts += len(claimed)
+            ours |= {self._pool.submit(self._attempt, lane, parcel) for lane, parcel in claimed}
             if claimed:
                 continue
             if not ours:
                 break
-            # What ends may release the next in order; what comes in meanwhile should not wait for the slowest.
+            # Not for ever: what comes in meanwhile should not wait for the slowest.
             wait(ours, timeout=LOOK_AGAIN, return_when=FIRST_COMPLETED)
         return attempts
 
@@ -114,35 +115,25 @@ class Deliverer:
         self._pool.shutdown(wait=True)
 
     def _claim(self) -> list[tuple[Lane, Parcel]]:
-        # The lanes take turns to go first, and the first one leaves the other half of the slots.
-        self._lanes = self._lanes[1:] + self._lanes[:1]
-        claimed: list[tuple[Lane, Parcel]] = []
-        for last, lane in enumerate(self._lanes):
-            reserved = self._slots.reserve(share=1 if last else len(self._lanes))
-            try:
-                taken = self._claim_kind(lane, reserved)
-            except BaseException:
-                self._slots.give_back(reserved)
-                raise
-            self._slots.give_back(reserved - len(taken))
-            claimed += [(lane, parcel) for parcel in taken]
-        return claimed
+        # One thread of the process at a time, so that the slots it found free are still free when it fills them.
+        with self._claiming:
+            # The lanes take turns to go first.
+            self._lanes = self._lanes[1:] + self._lanes[:1]
+            return [(lane, parcel) for lane in self._lanes for parcel in self._claim_kind(lane)]
 
-    def _claim_kind(self, lane: Lane, limit: int) -> list[Parcel]:
+    def _claim_kind(self, lane: Lane) -> list[Parcel]:
+        limit, full = self._slots.room()
         if limit == 0:
             return []
-        where = _not_to(self._slots.full())
+        where = _not_to(full)
         with self._database.reading() as session:
             # Most looks find nothing; they must not cost a write lock.
-            if not queue.sites_with_work(session, lane.kind, now=self._database.now(session), where=where):
-                return []
-        taken: list[Parcel] = []
+            sites = queue.sites_with_work(session, lane.kind, now=self._database.now(session), where=where)
+        if not sites:
+            return []
 
-        def unit(session: Session) -> None:
-            self._slots.leave(taken)
-            taken.clear()
+        def unit(session: Session) -> list[Parcel]:
             now = self._database.now(session)
-            sites = queue.sites_with_work(session, lane.kind, now=now, where=where)
             claims = queue.claim(
                 session,
                 lane.kind,
@@ -153,20 +144,13 @@ class Deliverer:
                 limit=limit,
                 where=where,
             )
-            for parcel in lane.load(session, claims, now=now):
-                if self._slots.enter(parcel):
-                    taken.append(parcel)
-                else:
-                    queue.fail(session, parcel.held, now=now, run_at=now + BUSY_PAUSE, error="endpoint_busy", counts=False)
             if claims:
                 self._last_site[lane.kind] = claims[-1].site_id
+            return lane.load(session, claims, now=now)
 
-        try:
-            self._database.transact(unit)
-        except BaseException:
-            self._slots.leave(taken)
-            raise
-        return taken
+        parcels = self._database.transact(unit)
+        self._slots.enter(parcels)
+        return parcels
 
     def _attempt(self, lane: Lane, parcel: Parcel) -> None:
         try:
@@ -179,8 +163,7 @@ class Deliverer:
         except Exception:
             log.exception("attempt_failed", kind=str(lane.kind), job=str(parcel.held.id))
         finally:
-            self._slots.leave([parcel])
-            self._slots.give_back(1)
+            self._slots.leave(parcel)
 
     def _send(self, lane: Lane, parcel: Parcel) -> None:
         self._keep_lease(parcel.held)
@@ -204,41 +187,26 @@ class Slots:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._free = SLOTS
         self._by_receiver: Counter[UUID] = Counter()
 
-    def reserve(self, *, share: int) -> int:
-        """Take free slots, one of ``share`` parts of them but one at least; returns how many, 0 where none is free."""
+    def room(self) -> tuple[int, list[UUID]]:
+        """Return how many attempts may be added, all of them to any receiver but the full ones, and these."""
         with self._lock:
-            taken = -(-self._free // share)
-            self._free -= taken
-            return taken
+            full = [receiver for receiver, count in self._by_receiver.items() if count >= SLOTS_PER_RECEIVER]
+            rooms = [SLOTS_PER_RECEIVER - count for count in self._by_receiver.values() if count < SLOTS_PER_RECEIVER]
+            return min([SLOTS - self._by_receiver.total(), SLOTS_PER_RECEIVER, *rooms]), full
 
-    def give_back(self, count: int) -> None:
-        """Free reserved slots."""
+    def enter(self, parcels: Sequence[Parcel]) -> None:
+        """Count attempts that begin."""
         with self._lock:
-            self._free += count
+            self._by_receiver.update(parcel.receiver for parcel in parcels)
 
-    def full(self) -> list[UUID]:
-        """Return the receivers that have as many attempts under way as they may."""
+    def leave(self, parcel: Parcel) -> None:
+        """Count an attempt that ended off again."""
         with self._lock:
-            return [receiver for receiver, count in self._by_receiver.items() if count >= SLOTS_PER_RECEIVER]
-
-    def enter(self, parcel: Parcel) -> bool:
-        """Count an attempt to its receiver; false where that one has enough."""
-        with self._lock:
-            if self._by_receiver[parcel.receiver] >= SLOTS_PER_RECEIVER:
-                return False
-            self._by_receiver[parcel.receiver] += 1
-            return True
-
-    def leave(self, parcels: Sequence[Parcel]) -> None:
-        """Count the attempts off again."""
-        with self._lock:
-            for parcel in parcels:
-                self._by_receiver[parcel.receiver] -= 1
-                if self._by_receiver[parcel.receiver] <= 0:
-                    del self._by_receiver[parcel.receiver]
+            self._by_receiver[parcel.receiver] -= 1
+            if self._by_receiver[parcel.receiver] == 0:
+                del self._by_receiver[parcel.receiver]
 
 
 def _not_to(receivers: Sequence[UUID]) -> ColumnElement[bool] | None:
