@@ -287,32 +287,26 @@ def to_receiver(receiver: UUID) -> ColumnElement[bool]:
 
 def postpone(session: Session, kind: JobKind, jobs: ColumnElement[bool], *, until: datetime) -> None:
     """Let jobs that nobody works on rest until a time, without counting an attempt; later ones stay where they are."""
-    session.execute(
-        update(Job)
-        .where(jobs, Job.kind == kind, Job.lease_until.is_(None), Job.run_at < until)
-        .values(run_at=until)
-        .execution_options(synchronize_session=False)
-    )
+    resting = _at_rest(kind, jobs, Job.lease_until.is_(None), Job.run_at < until)
+    session.execute(update(Job).where(resting).values(run_at=until).execution_options(synchronize_session=False))
 
 
 def hasten(session: Session, kind: JobKind, jobs: ColumnElement[bool], *, now: datetime) -> None:
     """Make jobs that nobody works on due at once."""
-    session.execute(
-        update(Job)
-        .where(jobs, Job.kind == kind, Job.lease_until.is_(None), Job.run_at > now)
-        .values(run_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    resting = _at_rest(kind, jobs, Job.lease_until.is_(None), Job.run_at > now)
+    session.execute(update(Job).where(resting).values(run_at=now).execution_options(synchronize_session=False))
     ring(session, kind)
 
 
 def drop(session: Session, kind: JobKind, jobs: ColumnElement[bool], *, now: datetime) -> None:
     """Remove jobs that nobody works on: what they were about has been settled otherwise."""
-    session.execute(
-        delete(Job)
-        .where(jobs, Job.kind == kind, or_(Job.lease_until.is_(None), Job.lease_until < now))
-        .execution_options(synchronize_session=False)
-    )
+    resting = _at_rest(kind, jobs, or_(Job.lease_until.is_(None), Job.lease_until < now))
+    session.execute(delete(Job).where(resting).execution_options(synchronize_session=False))
+
+
+def _at_rest(kind: JobKind, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    # A job that is just being claimed is passed over: its claim may be waiting for what our transaction has locked.
+    return Job.id.in_(select(Job.id).where(Job.kind == kind, *conditions).with_for_update(skip_locked=True))
 
 
 def kinds_due(session: Session, *, now: datetime) -> list[JobKind]:

@@ -66,6 +66,9 @@ class Notifying:
 
     def _wait_for(self, session: Session, endpoint: Endpoint, *, now: datetime) -> datetime | None:
         if endpoint.open_until is not None and endpoint.open_until > now:
+            # What is put back now must be seen by the success that releases all: one just being stored is awaited.
+            session.refresh(endpoint, with_for_update={"read": True})
+        if endpoint.open_until is not None and endpoint.open_until > now:
             return endpoint.open_until
         probe_at = schedule.probe_at(self._settings.webhook_schedule, endpoint.failures, now=now)
         if probe_at is None:
