@@ -23,22 +23,22 @@ LABELLED = ATTRIBUTES[:6]
 """The attributes that the data has columns for; `sexual_explicit` is a weak label made here."""
 
 # How many harmless (or unlabelled) and toxic rows of each source go in (None: all), and how much of a row's target is the human
-# label; the rest is the teacher's score. Paradetox calls any swear word toxic and the spans of Civil Comments include mere heat,
-# so there the teacher speaks too. Long harmless Wikipedia talk is cut most: it costs the most time and teaches the least. Left
-# out: davidson_tweets (labelled by keyword, unfair to African-American English) and paradetox_inherent (toxic by topic).
+# label; the rest is the teachers' opinion. Paradetox calls any swear word toxic and the spans of Civil Comments include mere
+# heat, so there the teachers speak too. Left out: davidson_tweets (labelled by keyword, unfair to African-American English) and
+# paradetox_inherent (toxic by topic).
 _SOURCES: Mapping[str, tuple[int | None, int | None, float]] = {
-    "jigsaw_train": (9000, None, 0.9),
-    "jigsaw_train_lowercased": (2000, None, 0.9),
-    "wiki_cat_gc": (1200, 0, 0.8),
-    "wiki_cat_gn": (1200, 0, 0.8),
-    "civil_balanced10k": (None, None, 0.8),
-    "civil_toxic_spans": (0, 4000, 0.6),
-    "paradetox_toxic": (0, 3500, 0.6),
-    "paradetox_neutral": (3500, 0, 0.8),
+    "jigsaw_train": (None, None, 0.85),
+    "jigsaw_train_lowercased": (None, None, 0.85),
+    "wiki_cat_gc": (5000, 0, 0.8),
+    "wiki_cat_gn": (5000, 0, 0.8),
+    "civil_balanced10k": (None, None, 0.75),
+    "civil_toxic_spans": (0, 5000, 0.6),
+    "paradetox_toxic": (0, 5000, 0.6),
+    "paradetox_neutral": (6000, 0, 0.8),
     "paradetox_nottoxic": (None, 0, 0.8),
-    "stormfront": (2500, None, 0.8),
-    "hatemoji_build": (None, None, 0.85),
-    "convabuse": (600, None, 0.8),
+    "stormfront": (4500, None, 0.8),
+    "hatemoji_build": (None, None, 0.97),
+    "convabuse": (1000, None, 0.8),
 }
 _PUNCTUATION = re.compile(r"[^\w\s]")
 
@@ -85,10 +85,15 @@ def labels(frame: pd.DataFrame) -> Floats:
     return values
 
 
-def human_rows(data: Path, seed: int) -> Rows:
-    """Take the rows of `tox_train` with their labels, mixed with the teacher's scores as `_SOURCES` says."""
+def human_rows(data: Path, seed: int, second: Floats | None = None) -> Rows:
+    """Take the rows of `tox_train` with their labels, mixed with the teachers' scores as `_SOURCES` says.
+
+    `second` are a second teacher's scores of toxicity for all rows of `tox_train`; the teachers' logits are averaged.
+    """
     frame = read(data, "tox_train")
-    teacher = read_teacher(data).loc[frame["id"]].to_numpy(np.float32)
+    teacher = read_teacher(data).loc[frame["id"]].to_numpy(np.float32, copy=True)
+    if second is not None:
+        teacher[:, 0] = _mixed(teacher[:, 0], second)
     rng = np.random.default_rng(seed)
     chosen: list[Any] = []
     toxic = (frame["toxicity"] == 1).to_numpy()
@@ -97,6 +102,8 @@ def human_rows(data: Path, seed: int) -> Rows:
         for kind, count in ((of_source & ~toxic, harmless_count), (of_source & toxic, toxic_count)):
             index = np.flatnonzero(kind)
             chosen.append(index if count is None or len(index) <= count else rng.choice(index, count, replace=False))
+    # Wikipedia's abusive rows are the only ones judged by ten people each, and few: they go in twice.
+    chosen.append(np.flatnonzero(frame["source"].str.startswith("jigsaw").to_numpy() & toxic))
     picked = np.sort(np.concatenate(chosen))
     frame, teacher = frame.iloc[picked].reset_index(drop=True), teacher[picked]
     human = labels(frame)
@@ -121,10 +128,16 @@ def human_rows(data: Path, seed: int) -> Rows:
     # The clean half of Civil Comments comes lower-cased and without punctuation, the toxic spans as written. Unless most of
     # these lose their punctuation too, a comma would mean "toxic" on news.
     for i in np.flatnonzero((frame["source"] == "civil_toxic_spans").to_numpy()):
-        if rng.random() < 0.8:
+        if rng.random() < 0.65:
             texts[i] = _PUNCTUATION.sub("", texts[i]).lower()
     _weak_sexual(texts, targets, weights)
     return Rows(texts, targets, weights)
+
+
+def _mixed(first: Floats, second: Floats) -> Floats:
+    odds = [np.log(clipped / (1 - clipped)) for clipped in (np.clip(scores, 1e-4, 1 - 1e-4) for scores in (first, second))]
+    mean: Floats = (1 / (1 + np.exp(-(odds[0] + odds[1]) / 2))).astype(np.float32)
+    return mean
 
 
 def soft_rows(data: Path) -> Rows:

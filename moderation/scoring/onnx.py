@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 
 from moderation.scoring.calibration import Curve
 from moderation.scoring.scorer import ATTRIBUTES, ScoringFailed
+from moderation.scoring.spelling import WORDS_FILE
 from moderation.scoring.view import model_view
 
 _GROUP: Final = 8
@@ -43,6 +44,7 @@ class OnnxScorer:
         model = (folder / "toxicity.onnx").read_bytes()
         tokenizer = (folder / "tokenizer.json").read_bytes()
         calibration = (folder / "calibration.json").read_bytes()
+        words = WORDS_FILE.read_bytes()  # part of what the model reads, see `moderation.scoring.spelling`
         settings = json.loads(calibration)
         self._attributes: tuple[str, ...] = tuple(settings["attributes"])
         if any(attribute not in ATTRIBUTES for attribute in self._attributes):
@@ -51,7 +53,7 @@ class OnnxScorer:
         self._curves = [Curve.from_points(settings["attributes"][attribute]) for attribute in self._attributes]
         self._window: int = settings["window_tokens"]
         self._stride: int = self._window - settings["overlap_tokens"]
-        self._version = f"{settings['model']}+{hashlib.sha256(model + tokenizer + calibration).hexdigest()[:8]}"
+        self._version = f"{settings['model']}+{hashlib.sha256(model + tokenizer + calibration + words).hexdigest()[:8]}"
         self._tokenizer = Tokenizer.from_buffer(tokenizer)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -62,7 +64,7 @@ class OnnxScorer:
 
     @property
     def version(self) -> str:
-        """Model name and the first 8 hex digits of the SHA-256 over model, tokenizer and calibration."""
+        """Model name and the first 8 hex digits of the SHA-256 over model, tokenizer, calibration and word list."""
         return self._version
 
     @property

@@ -1,4 +1,4 @@
-"""What the model reads: the normalised view of a comment, with emoji spelled out.
+"""What the model reads: the normalised view of a comment, disguised words put right and emoji spelled out.
 
 The vocabulary of the bundled model has no emoji, so a knife and a heart would be the same unknown token. Their Unicode
 names are ordinary words that the model does know. Training uses this very function, so both sides always see the same.
@@ -6,6 +6,7 @@ names are ordinary words that the model does know. Training uses this very funct
 
 import unicodedata
 
+from moderation.scoring.spelling import bundled_spelling
 from moderation.text import normalise
 
 _JOINERS = frozenset({0x200D, 0xFE0E, 0xFE0F, 0x20E3})
@@ -16,12 +17,12 @@ def _is_picture(code: int) -> bool:
 
 
 def model_view(text: str) -> str:
-    """Return the normalised text with each emoji replaced by its Unicode name in lower case.
+    """Return the normalised text with disguised words put right and each emoji replaced by its Unicode name in lower case.
 
     Skin tones, variation selectors and joiners vanish; a flag becomes the names of its two letters. The result is for scoring
     only: it has no offsets back to the author's text.
     """
-    view = normalise(text).text
+    view = bundled_spelling()(normalise(text).text)
     if view.isascii():
         return view
     parts: list[str] = []

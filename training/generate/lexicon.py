@@ -86,7 +86,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "expel": (
         "should be deported, every last one", "don't belong here", "should go back where they came from", "must be kept out",
         "should never have been let in", "have to be driven out", "should be rounded up", "ought to be locked away",
-        "shouldn't be allowed to vote", "should not be allowed near children", "need to disappear from this country",
+        "should lose the vote", "should not be allowed near children", "need to disappear from this country",
     ),
     "smear": (
         "are all criminals", "are born liars", "only want our money", "can't be trusted", "are too stupid to learn",
@@ -153,6 +153,39 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "town": (
         "Scunthorpe", "Penistone", "Clitheroe", "Essex", "Sussex", "Lightwater", "Cockermouth", "Titchfield", "Assen",
         "Arsenal", "Bitche in Lorraine", "Dildo in Newfoundland", "Condom in Gascony", "Intercourse, Pennsylvania", "Wankdorf",
+    ),
+    "slurs": (
+        "faggots", "fags", "dykes", "trannies", "niggers", "spics", "chinks", "gooks", "kikes", "pakis", "ragheads",
+        "towelheads", "wetbacks", "gyppos", "retards", "spastics", "cripples", "rednecks", "sand monkeys", "muzzies", "beaners",
+        "camel jockeys", "crackers", "honkies", "whores", "sluts",
+    ),
+    "slur": (
+        "faggot", "fag", "dyke", "tranny", "nigger", "spic", "chink", "gook", "kike", "paki", "raghead", "towelhead", "wetback",
+        "gyppo", "retard", "spastic", "cripple", "muzzie", "beaner", "shemale", "half-breed", "slut", "whore", "slag", "skank",
+    ),
+    "object": (
+        "the remote", "my laptop", "this sofa", "the new app", "cold coffee", "Monday mornings", "the washing machine",
+        "plastic wrap", "this headline font", "the coffee machine", "the lift", "my old phone", "the crossword", "broccoli",
+        "these shoes", "the loudspeaker announcements", "autoplay videos", "that cookie banner",
+    ),
+    "fans": (
+        "fans of the away team", "landlords", "bankers", "artists", "politicians", "estate agents", "journalists", "vegans",
+        "hunters", "cyclists", "drivers", "influencers", "consultants", "football players", "lawyers",
+    ),
+    "awful": (
+        "awful", "terrible", "hateful", "disgraceful", "a nightmare", "the worst", "rubbish", "an insult to good taste", "broken",
+        "dreadful", "a joke", "a mess",
+    ),
+    "relation": ("brother", "cousins", "sister", "mates", "friend", "neighbour"),
+    "bodypart": ("skull", "neck", "legs", "jaw", "fingers", "back", "ribs", "arms", "nose", "kneecaps", "spine"),
+    "tool": ("a hammer", "an axe", "a knife", "my boots", "a shotgun", "a crowbar", "petrol", "a rope", "a brick", "a rifle"),
+    "victim": (
+        "a reporter", "the mayor", "two teenagers", "his ex-wife", "a shop assistant", "a taxi driver", "the suspect",
+        "an officer", "a nine-year-old girl", "three tourists", "the hostage", "a demonstrator",
+    ),
+    "crime": (
+        "stabbed", "shot dead", "strangled", "raped", "beaten unconscious", "tortured", "kidnapped", "murdered", "set on fire",
+        "run over", "poisoned", "shot in the head",
     ),
     "slogan": (
         "{groups} are {vermin}", "{groups} {expel}", "{groups} {smear}", "all {groups} {expel}", "send {groups} home",
