@@ -101,7 +101,7 @@ def system_resolver(host: str, port: int) -> Sequence[str]:
 
 
 class Guard:
-    """Decides where a URL may lead; ``allow`` holds the operator's exceptions: host names and CIDRs.
+    """Decides where a URL may lead; ``allow`` holds the operator's exceptions: host names, CIDRs, and ``host:port``.
 
     What the operator allows may also be reached over plain http and on any port.
     """
@@ -124,7 +124,7 @@ class Guard:
         if parsed.userinfo:
             raise ForbiddenAddress("url_userinfo", "Leave the user name and password out of the address.")
         port = parsed.port if parsed.port is not None else {"http": 80, "https": 443}[parsed.scheme]
-        target = Target(url=parsed.copy_with(fragment=None), host=host, port=port, named=host.rstrip(".") in self._names)
+        target = Target(url=parsed.copy_with(fragment=None), host=host, port=port, named=bool({host.rstrip("."), f"{host}:{port}"} & self._names))
         address = literal(host)
         if address is not None:
             self._judge(target, [address])

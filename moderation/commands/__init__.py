@@ -1,0 +1,1 @@
+"""The commands of ``tidegate``, one file for what belongs together; ``moderation.cli`` finds them by name."""

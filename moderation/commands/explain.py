@@ -1,0 +1,128 @@
+"""``tidegate explain``: what a policy makes of a text and why, with no database."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from moderation import signals
+from moderation.commands.shell import USAGE, Fault, Shell, shelled, table
+from moderation.policy.explain import Explanation
+from moderation.policy.explain import explain as explain_ruling
+from moderation.policy.rules import Policy
+from moderation.policy.shipped import SHIPPED
+from moderation.scoring import catalog
+from moderation.services.assessment import Models, assess
+from moderation.signals.schema import SIGNALS, Kind, SignalValue
+
+AUTHORS: Final = {
+    "newcomer": signals.AuthorFacts(identity="verified"),
+    "regular": signals.AuthorFacts(identity="verified", approved=8),
+    "trusted": signals.AuthorFacts(identity="verified", approved=40),
+    "claimed": signals.AuthorFacts(identity="claimed", approved=8),
+    "anonymous": signals.AuthorFacts(identity="anonymous"),
+}
+"""Example records, so that the rules about authors can be seen at work."""
+
+LONGEST: Final = 20_000
+
+
+@click.command()
+@click.argument("text")
+@click.option("--policy", "policy", default="standard", show_default=True, help="A shipped policy's name, or a TOML file.")
+@click.option("--author", type=click.Choice(list(AUTHORS)), help="Judge it as sent by such an author; otherwise not known.")
+@click.option("--post", "post", metavar="TITLE", help="The title of the article it stands under.")
+@click.option("--language", metavar="TAG", help="The language that the author chose, such as en or de.")
+@click.option("--edited", is_flag=True, help="It is not the first text of the comment.")
+@click.option("--engine", type=click.Choice(catalog.ENGINES), default="bundled", show_default=True, help="The model to ask.")
+@click.option("--all", "everything", is_flag=True, help="List the signals that are at rest, too.")
+@shelled
+def explain(
+    shell: Shell,
+    text: str,
+    *,
+    policy: str,
+    author: str | None,
+    post: str | None,
+    language: str | None,
+    edited: bool,
+    engine: str,
+    everything: bool,
+) -> None:
+    """Show what a policy makes of TEXT (- reads it from standard input): the verdict, each rule that matched, the evidence."""
+    body = sys.stdin.read() if text == "-" else text
+    if not body.strip() or len(body) > LONGEST:
+        raise Fault(f"the text has to have 1 to {LONGEST} characters", USAGE)
+    chosen = _policy(policy)
+    found = assess(
+        signals.Revision(body=body, language=language, number=2 if edited else 1),
+        signals.Facts(
+            author=AUTHORS[author] if author else None, post=signals.PostFacts(texts=[post]) if post is not None else None
+        ),
+        Models(catalog.scorer(engine), catalog.spam()),
+        chosen,
+    )
+    explained = explain_ruling(found.ruling, found.signals)
+    answer = {"policy": chosen.name, "model": found.scored.model_version, **explained.as_json()}
+    shell.show(answer, _lines(explained, chosen, found.signals, everything=everything))
+
+
+def _policy(name: str) -> Policy:
+    if name in SHIPPED:
+        return Policy.parse(SHIPPED[name])
+    path = Path(name)
+    if not path.is_file():
+        raise Fault(f"{name} is neither a file nor one of the policies {', '.join(SHIPPED)}", USAGE)
+    return Policy.parse(path.read_text(encoding="utf-8"))
+
+
+def _lines(explained: Explanation, policy: Policy, found: dict[str, SignalValue], *, everything: bool) -> Iterator[str]:
+    published = "published" if explained.publish else "not published"
+    yield f"{explained.verdict.upper()} by policy {policy.name}: {published}"
+    yield ""
+    if explained.rules:
+        yield from table(
+            ("rule", "verdict", "reason", "because"),
+            [
+                (
+                    rule.rule,
+                    rule.verdict,
+                    f"{rule.reason} {rule.reason_text}" if isinstance(rule.reason, int) else rule.reason,
+                    ", ".join(f"{name} {_shown(value)}" for name, value in rule.evidence.items()) or "a fixed rule",
+                )
+                for rule in explained.rules
+            ],
+        )
+        yield ""
+        for rule in explained.rules:
+            if rule.when:
+                unless = f" unless {rule.unless}" if rule.unless else ""
+                yield f"{rule.rule}: {rule.when}{unless}"
+    else:
+        yield f"None of the {len(policy.rules)} rules matched."
+    if explained.unknown:
+        yield f"Missing, and would have mattered: {', '.join(explained.unknown)}"
+    if explained.not_evaluated:
+        yield f"Did not apply for want of facts (see --author, --post): {', '.join(explained.not_evaluated)}"
+    yield ""
+    awake = {name: value for name, value in found.items() if everything or SIGNALS[name].kind is Kind.SCORE or value}
+    yield from table(
+        ("signal", "value", "unit", "what it says"),
+        [(name, _shown(awake[name]), SIGNALS[name].unit, SIGNALS[name].doc) for name in SIGNALS if name in awake],
+    )
+    if len(awake) < len(found):
+        yield f"and {len(found) - len(awake)} at rest (--all)"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.2f}"
+        case list():
+            return ", ".join(str(item) for item in value) or "none"
+        case _:
+            return str(value)

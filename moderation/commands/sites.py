@@ -1,0 +1,97 @@
+"""``tidegate site``: the blogs that this installation moderates for."""
+
+import click
+from sqlalchemy import func, select
+
+from moderation.commands.shell import BY, Shell, shelled, table
+from moderation.ids import show
+from moderation.models import Case, Comment, Site
+from moderation.policy.shipped import SHIPPED
+from moderation.services import endpoints, keys, policies, sites
+
+
+@click.group()
+def site() -> None:
+    """Add and look at sites."""
+
+
+@site.command()
+@click.argument("name")
+@click.option("--title", help="What people call it; NAME where it is left out.")
+@click.option("--language", default="en", show_default=True, metavar="TAG", help="The language most comments are in.")
+@click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="For figures by day, such as Europe/Berlin.")
+@click.option(
+    "--origin", "origins", multiple=True, metavar="URL", help="Where its pages are; browsers may call the API from there."
+)
+@click.option(
+    "--policy", type=click.Choice(list(SHIPPED)), default=sites.FIRST_POLICY, show_default=True, help="What decides at first."
+)
+@shelled
+def add(
+    shell: Shell, name: str, *, title: str | None, language: str, time_zone: str, origins: tuple[str, ...], policy: str
+) -> None:
+    """Add the site NAME (letters, digits, hyphens, dots)."""
+    with shell.database.transaction() as session:
+        made = sites.create(
+            session,
+            name=name,
+            title=title or name,
+            language=language,
+            time_zone=time_zone,
+            origins=origins,
+            policy=policy,
+            by=BY,
+            now=shell.now,
+        )
+    next_step = f"next: tidegate key add --site {made.name} --kind secret"
+    shell.show(_basics(made) | {"policy": policy}, [f"added {made.name} ({show('site', made.id)}), policy {policy}", next_step])
+
+
+@site.command(name="list")
+@shelled
+def list_(shell: Shell) -> None:
+    """List the sites."""
+    with shell.database.reading() as session:
+        found = sites.everything(session)
+        active = {each.id: policies.in_force(session, each.id).policy_label for each in found}
+    rows = [(each.name, each.title, active[each.id], ", ".join(each.origins)) for each in found]
+    answer = [_basics(each) | {"policy": active[each.id]} for each in found]
+    shell.show(answer, table(("site", "title", "policy", "origins"), rows))
+
+
+@site.command(name="show")
+@click.argument("name")
+@shelled
+def show_(shell: Shell, name: str) -> None:
+    """Show one site: its settings, what is in force, and how much there is."""
+    with shell.database.reading() as session:
+        found = sites.find(session, name)
+        in_force = policies.in_force(session, found.id)
+        by_status = session.execute(
+            select(Comment.status, func.count()).where(Comment.site_id == found.id).group_by(Comment.status)
+        ).all()
+        waiting = session.scalar(select(func.count()).where(Case.site_id == found.id, Case.closed_at.is_(None))) or 0
+        answer = _basics(found) | {
+            "language": found.language,
+            "time_zone": found.time_zone,
+            "policy": in_force.policy_label,
+            "in_force": in_force.versions,
+            "comments": {str(status): count for status, count in by_status},
+            "open_cases": waiting,
+            "keys": sum(1 for key in keys.page(session, found.id) if key.revoked_at is None),
+            "members": len(sites.members(session, found.id)),
+            "endpoints": len(endpoints.page(session, found.id)),
+        }
+    shell.show(answer, table(("what", "value"), [(name, _plain(value)) for name, value in answer.items()]))
+
+
+def _basics(found: Site) -> dict[str, object]:
+    return {"id": show("site", found.id), "name": found.name, "title": found.title, "origins": found.origins}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
