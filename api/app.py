@@ -1,0 +1,168 @@
+"""The Flask application: a factory that puts the parts together, and the order in which a request passes them.
+
+Route, key, limit, length and type, JSON, schema, text rules, database: each step is cheaper than the next.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from flask.json.provider import JSONProvider
+from flask_smorest import Api
+from orjson import OPT_SORT_KEYS, dumps, loads
+from sqlalchemy import select
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from api import auth, errors, health, limits
+from api.context import KEY, Context, context
+from api.parsing import MAX_BATCH_BYTES
+from api.schemas.problem import ProblemSchema
+from api.scoring import GuardedModels
+from api.streams import Hub
+from api.v1 import cases, check, comments, endpoints, events, posts
+from moderation import failpoints, logs
+from moderation.config import Settings
+from moderation.ids import new_id
+from moderation.models import KeyKind, Site
+from moderation.outbound.http import Guard
+from moderation.runtime import Runtime
+from moderation.services.keys import BadKey
+
+log = structlog.get_logger(__name__)
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+BROWSERS_MAY = "GET, POST, OPTIONS"
+BROWSERS_SEND = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, X-API-Key"
+BROWSERS_SEE = "ETag, Location, Preference-Applied, RateLimit-Policy, Retry-After, X-Request-ID"
+
+
+class OrjsonProvider(JSONProvider):
+    """Flask's JSON by orjson; request bodies are read by ``api.parsing`` and never here."""
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        """Serialise with sorted names, so that equal things are equal bytes."""
+        return dumps(obj, option=OPT_SORT_KEYS).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        """Parse."""
+        return loads(s)
+
+
+class ProblemApi(Api):
+    """flask-smorest with our errors."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Say an error of the framework as a problem."""
+        return errors.on_http(error)
+
+
+def create_app(runtime: Runtime) -> Flask:
+    """Return the application of one process."""
+    app = Flask("api", static_folder=None)
+    app.json = OrjsonProvider(app)
+    app.config.update(
+        API_TITLE="Tidegate",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={
+            "info": {"description": "Self-hosted comment moderation."},
+            "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+            "security": [{"key": []}],
+        },
+        MAX_CONTENT_LENGTH=MAX_BATCH_BYTES,
+        SECRET_KEY=None,
+    )
+    if runtime.settings.trusted_proxies:
+        hops = runtime.settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.extensions[KEY] = Context(
+        runtime=runtime,
+        limits=limits.Limits(runtime),
+        hub=Hub(runtime),
+        models=GuardedModels(runtime),
+        guard=Guard(runtime.settings.webhook_allow),
+    )
+    app.before_request(_begin)
+    app.after_request(_finish)
+    api = ProblemApi(app)
+    errors.register(app)
+    for blueprint in (
+        comments.blp, check.blp, posts.blp, cases.blp, cases.deciding, endpoints.blp, endpoints.sending, events.blp,
+    ):  # fmt: skip
+        api.register_blueprint(blueprint)
+    app.register_blueprint(health.blp)
+    return app
+
+
+def from_env() -> Flask:
+    """Return the application for the environment: what gunicorn starts."""
+    settings = Settings.from_env()
+    logs.configure(settings.log_level)
+    failpoints.configure(settings)
+    return create_app(Runtime.build(settings, role="api"))
+
+
+def _begin() -> Response | None:
+    g.request_id = new_id().hex
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if request.method == "OPTIONS":
+        return Response(status=HTTPStatus.NO_CONTENT)
+    here = context()
+    try:
+        auth.authorise(here.runtime)
+    except BadKey:
+        here.limits.spend(limits.STRANGER, request.remote_addr or "")
+        raise
+    if "principal" in g:
+        limits.enforce(here.limits, g.principal)
+    return None
+
+
+def _finish(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Request-ID"] = g.get("request_id", "")
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    _cross_origin(response)
+    return limits.announce(response)
+
+
+def _cross_origin(response: Response) -> None:
+    """Let the pages of a site read what its publishable key may see; other origins get no such header."""
+    origin = request.headers.get("Origin")
+    response.vary.add("Origin")
+    if not origin:
+        return
+    if request.method == "OPTIONS":
+        if not _is_some_sites(origin):
+            return
+        response.headers["Access-Control-Allow-Methods"] = BROWSERS_MAY
+        response.headers["Access-Control-Allow-Headers"] = BROWSERS_SEND
+        response.headers["Access-Control-Max-Age"] = "600"
+    elif "principal" not in g or g.principal.kind is not KeyKind.PUBLISHABLE or origin not in g.origins:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Expose-Headers"] = BROWSERS_SEE
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+
+
+def _is_some_sites(origin: str) -> bool:
+    """Tell whether any site has this origin: a preflight request carries no key that would name the site."""
+    with context().runtime.database.reading() as session:
+        return any(origin in origins for origins in session.scalars(select(Site.origins)))

@@ -1,0 +1,120 @@
+"""Who may do what: one table of permissions, one declaration per route, nothing allowed by silence.
+
+A key comes in ``Authorization: Bearer`` or ``X-API-Key`` and never from a cookie or the query. It is looked up with every
+request, so that a revoked key or a lost role has its effect on the next one. Another site's things do not exist (404).
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, g, request
+
+from api.errors import Problem
+from moderation.ids import show
+from moderation.models import KeyKind, Role
+from moderation.runtime import Runtime
+from moderation.services import keys, sites
+from moderation.services.keys import Principal
+
+PUBLIC = "public"
+"""The permission of routes that need no key."""
+
+OPEN = frozenset({"api-docs.openapi_json"})
+"""Routes of libraries, which cannot declare for themselves that they are public."""
+
+EVERYBODY = frozenset(Role)
+LEADERS = frozenset({Role.ADMIN, Role.EDITOR})
+MODERATORS = LEADERS | {Role.MODERATOR}
+
+PERMISSIONS: dict[str, frozenset[KeyKind | Role]] = {
+    "comments:submit": frozenset({KeyKind.SECRET, KeyKind.PUBLISHABLE}),
+    "comments:read": frozenset({KeyKind.SECRET}) | EVERYBODY,
+    "comments:write": frozenset({KeyKind.SECRET}),
+    "check": frozenset({KeyKind.SECRET}) | MODERATORS,
+    "thread:read": frozenset({KeyKind.SECRET, KeyKind.PUBLISHABLE}) | EVERYBODY,
+    "review:read": frozenset({KeyKind.SECRET}) | EVERYBODY,
+    "review:claim": MODERATORS,
+    "review:decide": frozenset({KeyKind.SECRET}) | MODERATORS,
+    "endpoints:read": frozenset({KeyKind.SECRET, Role.ADMIN, Role.AUDITOR}),
+    "endpoints:manage": frozenset({KeyKind.SECRET, Role.ADMIN}),
+    "events:read": frozenset({KeyKind.SECRET, Role.ADMIN, Role.EDITOR, Role.AUDITOR}),
+}
+"""Permission to the kinds of key and the roles of people that have it."""
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def needs(permission: str) -> Callable[[View], View]:
+    """Declare what a route needs; a test fails on a route that does not."""
+    if permission != PUBLIC and permission not in PERMISSIONS:
+        raise KeyError(permission)
+
+    def declare(view: View) -> View:
+        view.permission = permission  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+def permission_of(app: Flask, endpoint: str | None, method: str) -> str | None:
+    """Return what a route declared, None for one that declared nothing."""
+    if endpoint is None:
+        return None
+    if endpoint in OPEN:
+        return PUBLIC
+    view: Any = app.view_functions.get(endpoint)
+    by_class = getattr(view, "view_class", None)
+    if by_class is not None:
+        view = getattr(by_class, "get" if method == "HEAD" else method.lower(), None)
+    permission: str | None = getattr(view, "permission", None)
+    return permission
+
+
+def may(principal: Principal, permission: str) -> bool:
+    """Tell whether the holder of a key may do that."""
+    return (principal.role if principal.kind is KeyKind.PERSONAL else principal.kind) in PERMISSIONS[permission]
+
+
+def shown_key() -> str | None:
+    """Return the key that came with the request."""
+    authorization = request.headers.get("Authorization", "")
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    return request.headers.get("X-API-Key")
+
+
+def authorise(runtime: Runtime) -> None:
+    """Find out who asks and refuse what they may not do; leaves ``g.principal`` and ``g.origins``."""
+    if request.method == "OPTIONS" or request.url_rule is None:
+        return
+    permission = permission_of(current_app, request.endpoint, request.method)
+    if permission == PUBLIC:
+        return
+    if permission is None:
+        raise Problem(403, "not-allowed", "This route declares no permission.")
+    shown = shown_key()
+    if not shown:
+        raise keys.BadKey
+    now = runtime.clock.now()
+    with runtime.database.reading() as session:
+        found = keys.authenticate(session, shown, secret=runtime.settings.secret, now=now)
+        g.origins = sites.find(session, show("site", found.site_id)).origins
+    if not may(found, permission):
+        raise Problem(403, "not-allowed", f"This key may not do that; it needs {permission}.")
+    g.principal = found
+    if found.stale:
+        with runtime.database.transaction() as session:
+            keys.touch(session, found.key_id, now=now)
+
+
+def principal() -> Principal:
+    """Return who makes the request at hand."""
+    found: Principal = g.principal
+    return found
+
+
+def by() -> str:
+    """Return how the audit log names who makes the request."""
+    found = principal()
+    return show("user", found.user_id) if found.user_id else show("key", found.key_id)

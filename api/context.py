@@ -1,0 +1,39 @@
+"""What a request reaches for: the runtime of its process and what the process keeps beside it."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+from flask_smorest import Blueprint
+
+from api.limits import Limits
+from api.parsing import Parser
+from api.scoring import GuardedModels
+from api.streams import Hub
+from moderation.outbound.http import Guard
+from moderation.runtime import Runtime
+
+KEY = "tidegate"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One process's services."""
+
+    runtime: Runtime
+    limits: Limits
+    hub: Hub
+    models: GuardedModels
+    guard: Guard
+
+
+def context() -> Context:
+    """Return the context of the application at hand."""
+    return cast("Context", current_app.extensions[KEY])
+
+
+def blueprint(name: str, prefix: str, description: str) -> Blueprint:
+    """Return a blueprint of version 1 that reads bodies with our parser."""
+    made = Blueprint(name, name, url_prefix=f"/v1{prefix}", description=description)
+    made.ARGUMENTS_PARSER = Parser()
+    return made

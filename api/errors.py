@@ -1,0 +1,174 @@
+"""Every error as ``application/problem+json`` (RFC 9457): what was wrong, where, and a code that a script can rely on.
+
+No answer shows a stack trace, a path or a statement. A database that is away is 503 with Retry-After: the caller keeps the
+comment and sends it again under its idempotency key.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+import structlog
+from flask import Flask, Response, g, request
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from moderation import errors
+from moderation.services.keys import BadKey
+
+log = structlog.get_logger(__name__)
+
+TYPE = "urn:tidegate:problem:"
+RETRY_AFTER = 2
+"""Seconds after which a caller may try again what failed for a fault of ours."""
+
+TITLES = {
+    400: "Bad request",
+    401: "Authentication needed",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    411: "Length required",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Invalid",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Unavailable",
+}
+
+
+CONFLICTS: dict[type[errors.Conflict], str] = {
+    errors.StaleRevision: "stale-revision",
+    errors.AlreadyDecided: "already-decided",
+    errors.ClaimedByAnother: "claimed",
+    errors.NotUndoable: "not-undoable",
+}
+
+
+class Problem(Exception):
+    """An answer that ends a request: status, a stable code, a sentence, and the fields at fault as JSON pointers."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        faults: list[dict[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.faults = faults or []
+        self.headers = dict(headers or {})
+        self.members = members
+        super().__init__(code)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the members of the problem."""
+        problem: dict[str, Any] = {
+            "type": TYPE + self.code,
+            "title": TITLES.get(self.status, "Error"),
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            **self.members,
+        }
+        if self.faults:
+            problem["errors"] = self.faults
+        return problem
+
+    def response(self) -> Response:
+        """Return the answer to the request at hand."""
+        body = {**self.as_json(), "instance": request.path, "request_id": g.get("request_id")}
+        answer = Response(orjson.dumps(body), status=self.status, content_type="application/problem+json")
+        for name, value in self.headers.items():
+            answer.headers[name] = value
+        return answer
+
+
+def fault(pointer: str, code: str, detail: str) -> dict[str, Any]:
+    """Return one entry of a problem's ``errors``."""
+    return {"pointer": pointer, "code": code, "detail": detail}
+
+
+def of_domain(error: errors.TidegateError) -> Problem:
+    """Say a domain error in HTTP."""
+    if isinstance(error, BadKey):
+        return Problem(401, "bad-key", str(error), headers={"WWW-Authenticate": "Bearer"})
+    if isinstance(error, errors.NotFound):
+        return Problem(404, "not-found", f"There is no such {error.kind}.")
+    if isinstance(error, errors.Refused):
+        faults = [fault(error.field, error.code, error.detail)] if error.field else None
+        return Problem(422, error.code, error.detail, faults=faults)
+    if isinstance(error, errors.Conflict):
+        return Problem(409, CONFLICTS.get(type(error), "conflict"), error.detail, current=error.state)
+    if isinstance(error, errors.IdempotencyMismatch):
+        return Problem(422, "idempotency-mismatch", "This Idempotency-Key was used before for another request.")
+    log.error("unmapped_error", error=type(error).__name__)
+    return Problem(500, "internal", "Something went wrong on our side.")
+
+
+def pointers(messages: object, path: str = "") -> Iterator[dict[str, Any]]:
+    """Flatten marshmallow's messages into faults with JSON pointers (RFC 6901)."""
+    if isinstance(messages, Mapping):
+        for key, value in messages.items():
+            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+            yield from pointers(value, path + step)
+    elif isinstance(messages, list | tuple):
+        for message in messages:
+            yield from pointers(message, path)
+    else:
+        text = str(messages)
+        code = {"Unknown field.": "unknown-field", "Missing data for required field.": "required"}.get(text, "invalid")
+        yield fault(path, code, text)
+
+
+def register(app: Flask) -> None:
+    """Make every failure of the application a problem."""
+    app.register_error_handler(Problem, lambda problem: problem.response())
+    app.register_error_handler(errors.TidegateError, lambda error: of_domain(error).response())
+    app.register_error_handler(HTTPException, on_http)
+    app.register_error_handler(SQLAlchemyError, _on_database)
+    app.register_error_handler(Exception, _on_fault)
+
+
+def on_http(error: HTTPException) -> Response:
+    """Say an error of the framework as a problem; validation errors name each field."""
+    data: dict[str, Any] = getattr(error, "data", None) or {}
+    status = error.code or 500
+    if "messages" in data:
+        found = []
+        for location, messages in data["messages"].items():
+            found += list(pointers(messages, "" if location in {"json", "json_body"} else f"/{location}"))
+        return Problem(422, "invalid", "The request has invalid values; see errors.", faults=found).response()
+    code = {404: "no-such-route", 405: "method-not-allowed"}.get(status, TITLES.get(status, "error").lower().replace(" ", "-"))
+    allowed: list[str] = sorted(getattr(error, "valid_methods", None) or [])
+    headers = {"Allow": ", ".join(allowed)} if allowed else {}
+    return Problem(status, code, error.description or TITLES.get(status, "Error"), headers=headers).response()
+
+
+def _on_database(error: SQLAlchemyError) -> Response:
+    away = isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and _is_away(error))
+    log.error("database_failed", error=type(error).__name__, away=away, exc_info=error)
+    if away:
+        retry = {"Retry-After": str(RETRY_AFTER)}
+        return Problem(503, "database-unavailable", "The database cannot be reached; please try again.", headers=retry).response()
+    return Problem(500, "internal", "Something went wrong on our side.").response()
+
+
+def _is_away(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or type(error.orig).__name__ == "OperationalError":
+        return True
+    return bool(state) and str(state)[:2] in {"08", "53", "57", "55", "40"}
+
+
+def _on_fault(error: Exception) -> Response:
+    log.error("request_failed", error=type(error).__name__, exc_info=error)
+    return Problem(500, "internal", "Something went wrong on our side.").response()

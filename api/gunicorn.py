@@ -1,0 +1,46 @@
+"""How gunicorn serves the API: threads that may wait, models loaded after the fork, logs without queries or hosts."""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from api.context import KEY, Context
+from moderation.config import Settings
+
+_settings = Settings.from_env()
+
+bind = [f"{_settings.host}:{_settings.port}"]
+worker_class = "gthread"
+workers = 1 if _settings.small else 2
+threads = 16 if _settings.small else 32
+timeout = 30
+graceful_timeout = 25
+keepalive = 5
+# A connection that must not cross a fork is opened after it: nothing is loaded in the master.
+preload_app = False
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+# The path alone: queries may hold keys of other protocols, and host labels too.
+accesslog = "-" if _settings.log_level == "debug" else None
+access_log_format = (
+    '{"event": "request", "method": "%(m)s", "path": "%(U)s", "status": %(s)s, "bytes": "%(B)s", "seconds": %(L)s}'
+)
+errorlog = "-"
+loglevel = _settings.log_level
+proc_name = "tidegate-api"
+forwarded_allow_ips = "127.0.0.1,::1"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load the models beside the first requests; /readyz says when that is done."""
+    context: Context = worker.wsgi.extensions[KEY]
+    threading.Thread(target=context.models.warm, name="warm", daemon=True).start()
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Let streams and waiters go, and close all connections."""
+    if getattr(worker, "wsgi", None) is not None:
+        context: Context = worker.wsgi.extensions[KEY]
+        context.hub.end()
+        context.models.close()
+        context.runtime.close()

@@ -1,0 +1,259 @@
+"""Comments: taken in once, shown as they stand, revised and withdrawn."""
+
+import hashlib
+import re
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from flask import request, url_for
+from flask.views import MethodView
+from marshmallow import ValidationError
+
+from api.auth import needs, principal
+from api.context import blueprint, context
+from api.errors import Problem, fault, of_domain, pointers
+from api.parsing import MAX_BATCH_BYTES, body_bytes
+from api.schemas.comment import BatchIn, BatchOut, CommentIn, CommentOut, CommentsOut, CommentsQuery, RevisionIn
+from api.streams import Full
+from moderation.errors import TidegateError
+from moderation.failpoints import failpoint
+from moderation.ids import read, show
+from moderation.models import KeyKind, Status
+from moderation.services import comments, submission
+from moderation.services.comments import CommentView
+from moderation.services.privacy import keyed_hash
+from moderation.services.submission import Once, Receipt, Submission
+
+blp = blueprint("comments", "/comments", "Comments on their way to a decision and after it")
+
+LONGEST_WAIT = 10.0
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?", re.IGNORECASE)
+_STRUCTURED = re.compile(r'^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$')
+
+
+@blp.route("")
+class Comments(MethodView):
+    """All comments of a site."""
+
+    @blp.arguments(CommentIn)
+    @blp.response(202, CommentOut, description="Taken in and durable; its decision follows")
+    @blp.alt_response(200, schema=CommentOut, description="Known already, or decided while the request waited")
+    @needs("comments:submit")
+    def post(self, asked: Submission) -> Any:
+        """Take a comment in.
+
+        With ``Idempotency-Key`` the same request gives the same comment; with ``Prefer: wait=N`` (up to 10 seconds) the
+        answer waits for the decision and is then exactly that of ``GET /v1/comments/{id}``.
+        """
+        asked = _from_connection(asked)
+        receipt = _submit(asked)
+        return _answer(receipt)
+
+    @blp.arguments(CommentsQuery, location="query")
+    @blp.response(200, CommentsOut)
+    @needs("comments:read")
+    def get(self, query: dict[str, Any]) -> Any:
+        """List comments, newest first."""
+        after = read("comment", query["after"]) if "after" in query else None
+        status = Status(query["status"]) if "status" in query else None
+        with context().runtime.database.reading() as session:
+            page = comments.page(
+                session,
+                principal().site_id,
+                post=query.get("post"),
+                status=status,
+                external_id=query.get("external_id"),
+                after=after,
+                limit=query["limit"],
+            )
+        return {"items": [shown(view) for view in page.items], "next": show("comment", page.next) if page.next else None}
+
+
+@blp.route("/batch")
+class Batch(MethodView):
+    """Many comments in one request."""
+
+    @blp.arguments(BatchIn)
+    @blp.response(200, BatchOut)
+    @needs("comments:write")
+    def post(self, batch: dict[str, Any]) -> Any:
+        """Take up to a hundred comments in; each is accepted or refused by itself."""
+        return {"items": _submit_many(batch["items"])}
+
+
+@blp.route("/<comment_id>")
+class Comment(MethodView):
+    """One comment."""
+
+    @blp.response(200, CommentOut)
+    @needs("comments:read")
+    def get(self, comment_id: str) -> Any:
+        """Show a comment as it stands now."""
+        return shown(_view(read("comment", comment_id)))
+
+    @blp.arguments(RevisionIn)
+    @blp.response(202, CommentOut)
+    @needs("comments:write")
+    def patch(self, change: dict[str, Any], comment_id: str) -> Any:
+        """Store a new revision, which is moderated anew; what was public stays so until that is done."""
+        runtime = context().runtime
+        number = read("comment", comment_id)
+        runtime.database.transact(
+            lambda session: submission.revise(
+                session,
+                principal().site_id,
+                number,
+                body=change["body"],
+                language=change.get("language"),
+                now=runtime.clock.now(),
+                cost_ms=context().models.estimate_ms(change["body"]),
+            )
+        )
+        return shown(_view(number))
+
+    @blp.response(200, CommentOut)
+    @needs("comments:write")
+    def delete(self, comment_id: str) -> Any:
+        """Withdraw a comment for its author: it leaves the public and the queue."""
+        runtime = context().runtime
+        number = read("comment", comment_id)
+        runtime.database.transact(
+            lambda session: submission.withdraw(session, principal().site_id, number, now=runtime.clock.now())
+        )
+        return shown(_view(number))
+
+
+def shown(view: CommentView) -> dict[str, Any]:
+    """Return a comment as JSON, with its links."""
+    return {**view.as_json(), "links": {"self": url_for("comments.Comment", comment_id=view.id)}}
+
+
+def _view(comment_id: UUID) -> CommentView:
+    with context().runtime.database.reading() as session:
+        return comments.view(session, principal().site_id, comment_id)
+
+
+def _submit(asked: Submission) -> Receipt:
+    runtime = context().runtime
+    holder = principal()
+    once = _once()
+    cost_ms = context().models.estimate_ms(asked.body)
+
+    def unit(session: Any) -> Receipt:
+        receipt = submission.submit(
+            session,
+            holder.site_id,
+            asked,
+            vouched=holder.kind is KeyKind.SECRET,
+            secret=runtime.settings.secret,
+            once=once,
+            now=runtime.clock.now(),
+            cost_ms=cost_ms,
+        )
+        failpoint("api.before_commit")
+        return receipt
+
+    receipt = runtime.database.transact(unit)
+    failpoint("api.after_commit")
+    return receipt
+
+
+def _submit_many(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    runtime = context().runtime
+    holder = principal()
+    schema = CommentIn()
+    results: list[dict[str, Any] | None] = [None] * len(items)
+    accepted: list[tuple[int, Submission]] = []
+    for place, item in enumerate(items):
+        try:
+            accepted.append((place, schema.load(item)))
+        except ValidationError as error:
+            faults = list(pointers(error.messages))
+            problem = Problem(422, "invalid", "The item has invalid values; see errors.", faults=faults)
+            results[place] = {"status": 422, "comment": None, "problem": problem.as_json()}
+    once = _once(MAX_BATCH_BYTES)
+    receipts = runtime.database.transact(
+        lambda session: submission.submit_many(
+            session,
+            holder.site_id,
+            [asked for _, asked in accepted],
+            vouched=holder.kind is KeyKind.SECRET,
+            secret=runtime.settings.secret,
+            once=once,
+            now=runtime.clock.now(),
+        )
+    )
+    with runtime.database.reading() as session:
+        for (place, _), receipt in zip(accepted, receipts, strict=True):
+            if isinstance(receipt, TidegateError):
+                refused = of_domain(receipt)
+                results[place] = {"status": refused.status, "comment": None, "problem": refused.as_json()}
+            else:
+                view = comments.view(session, holder.site_id, receipt.comment_id)
+                status = 202 if view.status == "pending" else 200
+                results[place] = {"status": status, "comment": shown(view), "problem": None}
+    return [result for result in results if result is not None]
+
+
+def _answer(receipt: Receipt) -> Any:
+    """Answer a submission: at once, or when it is decided where the caller prefers to wait."""
+    headers: dict[str, str] = {}
+    seconds = _preferred_wait()
+    if seconds is not None:
+        try:
+            context().hub.wait(receipt.comment_id, seconds)
+            headers["Preference-Applied"] = f"wait={seconds:g}"
+        except Full:
+            # All places to wait are taken: the plain answer is as good.
+            pass
+    view = _view(receipt.comment_id)
+    headers["Location"] = url_for("comments.Comment", comment_id=view.id)
+    status = 202 if view.status == "pending" else 200
+    return shown(view), status, headers
+
+
+def _preferred_wait() -> float | None:
+    """Return the seconds of ``Prefer: wait=N`` (RFC 7240), at most ten."""
+    found = _WAIT.search(", ".join(request.headers.getlist("Prefer")))
+    return min(float(found[1]), LONGEST_WAIT) if found else None
+
+
+def _once(limit: int | None = None) -> Once | None:
+    """Return the request's idempotency: its key, whose it is, and what was asked."""
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    quoted = _STRUCTURED.match(given)
+    key = quoted[1] if quoted else given
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        detail = "1 to 255 printable ASCII characters, bare or as a quoted string."
+        raise Problem(400, "bad-idempotency-key", detail, faults=[fault("/Idempotency-Key", "invalid", detail)])
+    holder = principal()
+    scope = f"{holder.site_id.hex}:{request.endpoint}"
+    if holder.kind is KeyKind.PUBLISHABLE:
+        # Everybody has this key: one reader's idempotency key must not answer with another's comment.
+        whose = keyed_hash(context().runtime.settings.secret, b"idempotency", request.remote_addr or "").hex()
+        scope = f"{scope}:{whose}"
+    data = body_bytes() if limit is None else body_bytes(limit)
+    return Once(scope=scope, key=key, fingerprint=hashlib.sha256(data).digest())
+
+
+OURS_TO_SAY = (("ip", "address"), ("user_agent", "user_agent"), ("id", "id"))
+
+
+def _from_connection(asked: Submission) -> Submission:
+    """With a publishable key, take from the connection what a browser must not say about itself."""
+    if principal().kind is not KeyKind.PUBLISHABLE:
+        return asked
+    detail = "Only the blog's server may say this; with a publishable key it comes from the connection."
+    faults = [fault(f"/author/{name}", "not-yours-to-say", detail) for name, field in OURS_TO_SAY if getattr(asked.author, field)]
+    faults += [
+        fault(f"/{name}", "not-yours-to-say", detail)
+        for name in ("external_id", "submitted_at")
+        if getattr(asked, name) is not None
+    ]
+    if faults:
+        raise Problem(422, "not-yours-to-say", detail, faults=faults)
+    agent = request.headers.get("User-Agent", "")[:1000] or None
+    return replace(asked, author=replace(asked.author, address=request.remote_addr, user_agent=agent))

@@ -1,0 +1,48 @@
+"""The feed: every event of a site in order, to be pulled or streamed, so that nobody depends on a webhook alone."""
+
+from typing import Any
+
+from flask import Response, request
+from flask.views import MethodView
+
+from api.auth import needs, principal
+from api.context import blueprint, context
+from api.errors import RETRY_AFTER, Problem
+from api.schemas.endpoint import EventsOut, EventsQuery
+from api.streams import Full, as_public
+from moderation.services import endpoints
+
+blp = blueprint("events", "", "The feed of events")
+
+
+@blp.route("/events")
+class Events(MethodView):
+    """The feed, pulled."""
+
+    @blp.arguments(EventsQuery, location="query")
+    @blp.response(200, EventsOut)
+    @needs("events:read")
+    def get(self, query: dict[str, Any]) -> Any:
+        """Read events behind a position, oldest first."""
+        with context().runtime.database.reading() as session:
+            found = endpoints.feed(session, principal().site_id, after=query["after"], limit=query["limit"])
+        return {"items": [as_public(event) for event in found], "next": found[-1].feed_pos if found else query["after"]}
+
+
+@blp.route("/stream")
+class Stream(MethodView):
+    """The feed, streamed."""
+
+    @blp.arguments(EventsQuery, location="query")
+    @blp.response(200, content_type="text/event-stream")
+    @needs("events:read")
+    def get(self, query: dict[str, Any]) -> Any:
+        """Stream events as they get their place; ends after a minute and goes on from ``Last-Event-ID``."""
+        last = request.headers.get("Last-Event-ID", "")
+        position = int(last) if last.isascii() and last.isdecimal() and len(last) < 19 else query["after"]
+        try:
+            body = context().hub.stream(principal().site_id, position)
+        except Full:
+            headers = {"Retry-After": str(RETRY_AFTER)}
+            raise Problem(503, "too-many-streams", "All streams are taken; read /v1/events meanwhile.", headers=headers) from None
+        return Response(body, content_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
