@@ -118,8 +118,14 @@ def ring(session: Session, kind: JobKind) -> None:
     session.info.setdefault(BELLS, set()).add(str(kind))
 
 
+_EARLIER = aliased(Job)
+_IS_FIRST = ~exists(select(_EARLIER.id).where(_EARLIER.order_key == Job.order_key, _EARLIER.order_seq < Job.order_seq)).correlate(
+    Job
+)
+# Made once: building it took longer than asking it.
+
+
 def _due(kind: JobKind, now: datetime, where: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
-    earlier = aliased(Job)
     return and_(
         true() if where is None else where,
         Job.kind == kind,
@@ -127,9 +133,7 @@ def _due(kind: JobKind, now: datetime, where: ColumnElement[bool] | None = None)
         or_(Job.lease_until.is_(None), Job.lease_until < now),
         or_(
             Job.order_key.is_(None),
-            ~exists(select(earlier.id).where(earlier.order_key == Job.order_key, earlier.order_seq < Job.order_seq)).correlate(
-                Job
-            ),
+            _IS_FIRST,
         ),
     )
 

@@ -124,7 +124,12 @@ class Guard:
         if parsed.userinfo:
             raise ForbiddenAddress("url_userinfo", "Leave the user name and password out of the address.")
         port = parsed.port if parsed.port is not None else {"http": 80, "https": 443}[parsed.scheme]
-        target = Target(url=parsed.copy_with(fragment=None), host=host, port=port, named=bool({host.rstrip("."), f"{host}:{port}"} & self._names))
+        target = Target(
+            url=parsed.copy_with(fragment=None),
+            host=host,
+            port=port,
+            named=bool({host.rstrip("."), f"{host}:{port}"} & self._names),
+        )
         address = literal(host)
         if address is not None:
             self._judge(target, [address])
@@ -137,6 +142,10 @@ class Guard:
 
         Raises TimeoutError after ``timeout`` seconds and OSError where the name has no address.
         """
+        written = literal(target.host)
+        if written is not None:
+            self._judge(target, [written])
+            return [written]
         found = [literal(shown) for shown in _within(timeout, lambda: self._resolver(target.host, target.port))]
         addresses = [address for address in found if address is not None]
         if not addresses or len(addresses) != len(found):

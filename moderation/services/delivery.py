@@ -44,6 +44,7 @@ SLOTS = 16
 SLOTS_PER_RECEIVER = 4
 """Attempts at once to one endpoint or blog, so that a slow one leaves the others their turn."""
 
+GATHER = 0.004
 LOOK_AGAIN = 0.25
 """Seconds between looks for due work while attempts of ours are under way."""
 
@@ -106,8 +107,10 @@ class Deliverer:
                 continue
             if not ours:
                 break
-            # Not for ever: what comes in meanwhile should not wait for the slowest.
+            # Not for ever: what comes in meanwhile should not wait for the slowest. Then a moment longer, because attempts
+            # that end together are followed by one claim instead of several.
             wait(ours, timeout=LOOK_AGAIN, return_when=FIRST_COMPLETED)
+            wait(ours, timeout=GATHER)
         return attempts
 
     def close(self) -> None:
