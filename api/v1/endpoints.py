@@ -44,6 +44,8 @@ class Endpoints(MethodView):
     def post(self, asked: dict[str, Any]) -> Any:
         """Subscribe an address; the answer has the secret to verify its webhooks by, shown this once."""
         here = context()
+        # Asks the resolver, so before the transaction.
+        here.guard.check(asked["url"])
         made = here.runtime.database.transact(
             lambda session: endpoints.create(
                 session,
@@ -79,6 +81,8 @@ class OneEndpoint(MethodView):
         here = context()
         number = read("endpoint", endpoint_id)
         state = asked.pop("state", None)
+        if "url" in asked:
+            here.guard.check(asked["url"])
 
         def unit(session: Any) -> dict[str, Any]:
             now = here.runtime.clock.now()
