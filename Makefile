@@ -3,30 +3,60 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+STAGE := @$(PYTHON) dev/stage.py
+TESTS := $(BIN)/python -m pytest -q
+CODE := api moderation workers tests dev training
 
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): pyproject.toml
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "install python3-venv first"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	timeout 1500 $(BIN)/pip install --quiet --upgrade pip
-	timeout 1500 $(BIN)/pip install --quiet --editable '.[dev,detoxify]'
+up: $(VENV)/.default ## Run everything on this machine until Ctrl-C
+	@$(BIN)/tidegate up
+
+check: $(VENV)/.dev ## The fast part of the tests: at most two minutes
+	$(STAGE) lint 60 $(BIN)/ruff check .
+	$(STAGE) types 120 $(BIN)/mypy $(CODE)
+	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
+	$(STAGE) tests 120 $(TESTS) -n 2 -m "not slow and not system and not faults and not bench and not detoxify"
+
+test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most twenty minutes
+	$(STAGE) lint 60 $(BIN)/ruff check .
+	$(STAGE) types 120 $(BIN)/mypy $(CODE)
+	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
+	$(STAGE) tests 600 $(TESTS) -n 2 -m "not system and not faults and not bench"
+	$(STAGE) system 420 $(TESTS) -m "system and not faults and not bench"
+	$(STAGE) faults 600 $(TESTS) -m "faults and not bench"
+
+bench: $(VENV)/.dev $(VENV)/.detoxify ## Measure ours beside the pipeline of an afternoon; writes docs/benchmarks.md
+	$(BIN)/python -m bench
+
+lock: $(VENV)/.dev ## Resolve the lock files anew; ARGS="--upgrade" takes newer versions
+	$(BIN)/python dev/lock.py $(ARGS)
+
+clean: ## Remove what the commands above made, except the data in .tidegate
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it by PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "install python3-venv first (Debian: apt install python3-venv)"; exit 1; }
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# A mark per lock file: installing again is a matter of seconds, and nothing is installed while it is the same.
+$(VENV)/.default: lock/default.txt pyproject.toml | $(BIN)/python
+	@$(BIN)/python dev/install.py lock/default.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "  (scores come from the bundled model; for Detoxify itself on torch: make $(VENV)/.detoxify)"
 	@touch $@
 
-setup: $(STAMP) ## Create .venv and install what development needs
+$(VENV)/.dev: lock/dev.txt $(VENV)/.default
+	@$(BIN)/python dev/install.py lock/dev.txt
+	@touch $@
 
-check: $(STAMP) ## The fast part: lint, types, unit tests (under two minutes)
-	timeout 60 $(BIN)/ruff check moderation tests training
-	timeout 240 $(BIN)/mypy moderation tests
-	timeout 300 $(BIN)/python -m pytest -q -m "not slow and not system and not faults"
+$(VENV)/.detoxify: lock/detoxify.txt $(VENV)/.default
+	@$(BIN)/python dev/install.py lock/detoxify.txt
+	@touch $@
 
-test: $(STAMP) ## Everything
-	timeout 60 $(BIN)/ruff check moderation tests training
-	timeout 240 $(BIN)/mypy moderation tests
-	timeout 900 $(BIN)/python -m pytest -q
-
-.PHONY: help setup check test
+.PHONY: help up check test bench lock clean
