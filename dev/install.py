@@ -22,17 +22,8 @@ FOUND = re.compile(r"^(?:Collecting|Requirement already satisfied:)")
 def main(lock: str, seconds: str = "1500") -> int:
     """Install and return pip's status; its last words are shown when it fails."""
     total = len(set(PACKAGE.findall(Path(lock).read_text())))
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--progress-bar",
-        "off",
-        "--disable-pip-version-check",
-        "--requirement",
-        lock,
-    ]
+    pip_install = [sys.executable, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check"]
+    command = [*pip_install, "--requirement", lock]
     said: list[str] = []
     found = 0
     terminal = sys.stdout.isatty()
