@@ -1,14 +1,15 @@
 """Fits the calibration that ships: `python -m training.calibrate --data DIR --bundled moderation/scoring/bundled`.
 
 The rows at hand are four in ten toxic, a blog's comments are not. So rows are weighted to a stated reference mix before a curve
-is fitted: 8 abusive comments in 100; half of the text like news comments, three tenths like Wikipedia talk, two tenths like
-social media; and each finer attribute as frequent among the abusive as in Jigsaw's fully labelled sample. Only `tox_dev` and
+is fitted: 8 abusive comments in 100; half of the text like news comments, three tenths like Wikipedia talk, the rest like social
+media, a little of it from collections of hate and what looks like it; and each finer attribute as frequent among the abusive as
+in Jigsaw's fully labelled sample. Only `tox_dev` and
 the softly labelled rows that training never saw are used.
 """
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from moderation.scoring.calibration import Curve
 from moderation.scoring.onnx import OnnxScorer
 from moderation.scoring.scorer import ATTRIBUTES
 from training.corpus import LABELLED, kept_for_calibration, labels, read
-from training.train_toxicity import MAX_TOKENS
 
 Floats = NDArray[np.float64]
 ABUSIVE_SHARE = 0.08
-SOURCE_SHARES = {"news": 0.5, "wikipedia": 0.3, "social": 0.2}
-OVERLAP_TOKENS = 40
+SOURCE_SHARES = {"news": 0.5, "wikipedia": 0.3, "social": 0.17, "hate": 0.03}
+MAX_TOKENS = 128
+"""Window at run time, the length of `training.train_toxicity`'s texts; repeated here so that calibrating needs no torch."""
+OVERLAP_TOKENS = 16
 FOLDS = 5
 BINS = 15
 _GRID = np.arange(-9.0, 9.01, 0.5)
@@ -37,6 +39,8 @@ def group_of(source: str) -> str:
     """Which kind of text a source stands for."""
     if source.startswith("civil"):
         return "news"
+    if source.startswith(("stormfront", "hatemoji")):
+        return "hate"
     return "wikipedia" if source.startswith(("jigsaw", "wiki", "detoxify", "perspective")) else "social"
 
 
@@ -49,8 +53,8 @@ class Sample:
     groups: NDArray[np.str_]
 
 
-def sample(data: Path, scorer: OnnxScorer) -> Sample:
-    """Score `tox_dev` (without davidson_tweets) and the softly labelled rows kept back.
+def unscored_sample(data: Path) -> tuple[list[str], Sample]:
+    """Read `tox_dev` (without davidson_tweets) and the softly labelled rows kept back: texts, and a sample whose logits are NaN.
 
     A comment that people found harmless attacks nobody's identity and threatens nobody: its unknown labels are no. A soft score
     from 0.5 up is a yes, but a finer one without toxicity is left unknown: those are mostly noise.
@@ -66,7 +70,14 @@ def sample(data: Path, scorer: OnnxScorer) -> Sample:
     judged[(judged[:, :1] == 0) & (judged == 1)] = np.nan
     known = np.concatenate([human, judged])
     sources = [*dev["source"], *(f"detoxify {source}" for source in soft["source"])]
-    return Sample(scorer.logits(texts), known, np.array([group_of(source) for source in sources]))
+    unscored = np.full((len(texts), len(ATTRIBUTES)), np.nan)
+    return texts, Sample(unscored, known, np.array([group_of(source) for source in sources]))
+
+
+def sample(data: Path, scorer: OnnxScorer) -> Sample:
+    """Score the rows of `unscored_sample`."""
+    texts, rows = unscored_sample(data)
+    return replace(rows, logits=scorer.logits(texts))
 
 
 def shares_among_abusive(data: Path) -> dict[str, float]:

@@ -30,6 +30,7 @@ BOOTSTRAPS = 400
 FEWEST_POSITIVES = 10
 DISGUISED_ROWS = 2000
 SPEED_ROWS = 400
+LONG_TEXTS = 300
 THRESHOLDS = (0.15, 0.25, 0.3, 0.4, 0.6, 0.8)
 SHARES = (0.02, 0.05, 0.08, 0.15)
 WAYS = ("leet", "lookalikes", "invisible", "spaced", "starred", "stretched", "swapped", "doubled")
@@ -114,6 +115,7 @@ def madlibs(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
         }
         terms[term] = {name: round(float(roc_auc_score(toxic[rows], score[rows])), 4) for name, rows in parts.items()}
     found: dict[str, Any] = {"rows": len(frame), "auc": round(float(roc_auc_score(toxic, score)), 4), "terms": len(terms)}
+    found["all"] = terms
     for name in ("subgroup", "bpsn", "bnsp"):
         ranked = sorted(terms, key=lambda term: terms[term][name])
         found[f"worst_{name}"] = {term: terms[term][name] for term in ranked[:5]}
@@ -181,7 +183,41 @@ def against_float(data: Path, scorer: OnnxScorer, checkpoint: Path) -> dict[str,
     }
 
 
-def speed(data: Path, scorer: OnnxScorer, spam: SpamScorer) -> dict[str, float]:
+def long_texts(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
+    """Whether abuse is still found inside a long calm text, and how often a calm text is held by its length alone.
+
+    Short abusive development rows, alone and put into calm Wikipedia talk at a random place; held means a calibrated toxicity of
+    0.40 or more.
+    """
+    dev = read(data, "tox_dev")
+    wiki = dev["source"].str.startswith(("jigsaw_train", "wiki"))
+    calm = dev.loc[wiki & (dev["toxicity"] == 0), "text"].tolist()
+    short = dev["text"].str.len().between(20, 160)
+    abusive = dev.loc[short & (dev["toxicity"] == 1) & dev["source"].str.startswith(("jigsaw", "paradetox_toxic")), "text"]
+    rng = random.Random(8)
+    chosen = rng.sample(abusive.tolist(), LONG_TEXTS)
+
+    def held(texts: list[str]) -> float:
+        scores = np.array([one["toxicity"] for one in scorer.score(texts)])
+        return round(float((scores >= 0.4).mean()), 4)
+
+    found: dict[str, Any] = {"rows": LONG_TEXTS, "held_alone": held(chosen)}
+    for length in (400, 1200, 3000):
+        around = []
+        for _ in chosen:
+            parts: list[str] = []
+            while sum(map(len, parts)) < length:
+                parts.append(rng.choice(calm)[:400])
+            around.append(parts)
+        mixed = []
+        for abuse, parts in zip(chosen, around, strict=True):
+            place = rng.randint(0, len(parts))
+            mixed.append(" ".join([*parts[:place], abuse, *parts[place:]]))
+        found[f"in_{length}_calm_characters"] = {"held_with": held(mixed), "held_without": held([" ".join(p) for p in around])}
+    return found
+
+
+def speed(data: Path, scorer: OnnxScorer, spam: SpamScorer) -> dict[str, Any]:
     """Processor time one by one on one thread, on whole benchmark texts."""
     texts = read(data / "benchmark", "jigsaw_test").sample(SPEED_ROWS, random_state=4)["text"].tolist()
     scorer.score(texts[:20])
@@ -190,13 +226,17 @@ def speed(data: Path, scorer: OnnxScorer, spam: SpamScorer) -> dict[str, float]:
         started = time.process_time()
         scorer.score([text])
         taken.append(time.process_time() - started)
+    windows = [scorer._windows(model_view(text)) for text in texts]  # noqa: SLF001 - to count tokens as the scorer does
+    usual = [cost for cost, (window, *more) in zip(taken, windows, strict=True) if not more and len(window) <= 100]
     started = time.process_time()
     spam.score(texts)
     return {
         "texts": len(texts),
+        "tokens_mean": round(float(np.mean([sum(map(len, one)) for one in windows])), 1),
         "comments_per_second": round(len(texts) / sum(taken)),
         "ms_median": round(1000 * float(np.median(taken)), 2),
         "ms_99": round(1000 * float(np.quantile(taken, 0.99)), 2),
+        "ms_99_up_to_100_tokens": round(1000 * float(np.quantile(usual, 0.99)), 2),
         "spam_ms_mean": round(1000 * (time.process_time() - started) / len(texts), 2),
     }
 
@@ -215,6 +255,7 @@ def main() -> None:
     metrics |= {"model": scorer.version, "spam_model": spam.version, "speed_one_thread": speed(options.data, scorer, spam)}
     metrics["jigsaw"] = jigsaw(options.data, scorer)
     metrics["disguised_auc_lost"] = disguised(options.data, scorer)
+    metrics["long_texts"] = long_texts(options.data, scorer)
     metrics["toxicity_at_abusive_shares"] = at_shares(options.data, scorer)
     metrics["sexual_explicit_against_its_weak_label"] = weak_sexual(options.data, scorer)
     if options.checkpoint:
