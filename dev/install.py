@@ -13,9 +13,7 @@ import threading
 from pathlib import Path
 
 PACKAGE = re.compile(r"^([a-z0-9][a-z0-9._-]*)==", re.MULTILINE)
-STEP = re.compile(
-    r"^\s*(?:Collecting|Requirement already satisfied:|Downloading|Using cached|Building wheel for)\s+([^\s;=<>(]+)"
-)
+STEP = re.compile(r"^\s*(?:Collecting|Requirement already satisfied:|Building wheel for)\s+([^\s;=<>(]+)")
 FOUND = re.compile(r"^(?:Collecting|Requirement already satisfied:)")
 
 
@@ -27,9 +25,7 @@ def main(lock: str, seconds: str = "1500") -> int:
     said: list[str] = []
     found = 0
     terminal = sys.stdout.isatty()
-    with subprocess.Popen(
-        [*pip_install, "--requirement", lock], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as pip:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         clock = threading.Timer(float(seconds), pip.kill)
         clock.start()
         for line in pip.stdout or ():
