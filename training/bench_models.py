@@ -117,9 +117,7 @@ def main() -> None:
         for name, cost in taken.items()
     }
     tokens = float(np.mean([sum(map(len, windows[text])) for text in read]))
-    print(
-        f"{len(read)} texts, {tokens:.0f} tokens on average in windows of 128/16; best of {ROUNDS} turns, processor time, 1 thread"
-    )
+    print(f"{len(read)} texts, {tokens:.0f} tokens on average in windows of 128/16; best of {ROUNDS}, CPU time, 1 thread")
     for name, row in table.items():
         print(f"{row['comments_per_second']:6d}/s  x{row['ratio']:.2f}  p99 {row['ms_99_up_to_100_tokens']:5.1f} ms  {name}")
     if options.metrics:

@@ -32,6 +32,9 @@ DISGUISED_ROWS = 2000
 SPEED_ROWS = 400
 LONG_TEXTS = 300
 THRESHOLDS = (0.15, 0.25, 0.3, 0.4, 0.6, 0.8)
+STATED_THRESHOLDS = (
+    ("toxicity", 0.3), ("toxicity", 0.4), ("toxicity", 0.6), ("insult", 0.25), ("identity_attack", 0.25), ("threat", 0.15),
+)  # fmt: skip
 SHARES = (0.02, 0.05, 0.08, 0.15)
 WAYS = ("leet", "lookalikes", "invisible", "spaced", "starred", "stretched", "swapped", "doubled")
 TERMS = re.findall(
@@ -146,6 +149,34 @@ def at_shares(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
     return found
 
 
+def cheapest_thresholds(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
+    """For each cost ratio behind a threshold of `standard`, the threshold that costs least on development rows.
+
+    A threshold t says that a miss costs (1 - t) / t needless holds. On a calibrated score t itself is then the cheapest; how far
+    the cheapest one lies from it, with its 95 % bootstrap interval, says how far the calibration can be trusted there.
+    """
+    rows = sample(data, scorer)
+    shares = shares_among_abusive(data)
+    found: dict[str, Any] = {}
+    rng = np.random.default_rng(6)
+    for attribute, stated in STATED_THRESHOLDS:
+        column = LABELLED.index(attribute)
+        weights = mix_weights(rows, column, 0.08 * shares[attribute])
+        used = np.flatnonzero(weights > 0)
+        weights, label = weights[used], rows.labels[used, column]
+        score = cross_fitted(rows.logits[used, column], label, weights, isotonic=attribute == "toxicity")
+        order = np.argsort(-score)
+        drawn = []
+        for turn in range(BOOTSTRAPS // 4 + 1):
+            times = np.ones(len(used)) if turn == 0 else np.bincount(rng.integers(0, len(used), len(used)), minlength=len(used))
+            mass = (times * weights)[order]
+            held, missed = np.cumsum(mass * (1 - label[order])), np.cumsum(mass[::-1] * label[order][::-1])[::-1]
+            cost = held + (1 - stated) / stated * np.append(missed[1:], 0.0)
+            drawn.append(float(score[order][np.argmin(cost)]))
+        found[f"{attribute} {stated}"] = [round(x, 3) for x in (drawn[0], *np.quantile(drawn[1:], (0.025, 0.975)))]
+    return found
+
+
 def weak_sexual(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
     """How sexual_explicit agrees with its own weak label on the dev rows; no human label exists to hold it against."""
     dev = read(data, "tox_dev")
@@ -257,6 +288,7 @@ def main() -> None:
     metrics["disguised_auc_lost"] = disguised(options.data, scorer)
     metrics["long_texts"] = long_texts(options.data, scorer)
     metrics["toxicity_at_abusive_shares"] = at_shares(options.data, scorer)
+    metrics["cheapest_thresholds"] = cheapest_thresholds(options.data, scorer)
     metrics["sexual_explicit_against_its_weak_label"] = weak_sexual(options.data, scorer)
     if options.checkpoint:
         metrics["int8_against_float"] = against_float(options.data, scorer, options.checkpoint)
