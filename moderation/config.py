@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
-from environs import Env, EnvError, validate
+from environs import EnvError, FileAwareEnv, validate
 
 Profile = Literal["standard", "small"]
 
@@ -56,8 +56,18 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> "Settings":
-        """Read the settings from the environment; raises SettingsError naming every fault."""
-        env = Env(eager=False)
+        """Read the settings from the environment; raises SettingsError naming every fault.
+
+        A name with ``_FILE`` behind it names a file that holds the value, as orchestrators hand secrets over.
+        """
+        env = FileAwareEnv(eager=False, strip_whitespace=True)
+        try:
+            return cls._read(env)
+        except ValueError as unreadable:  # a file that is named and not there
+            raise SettingsError(str(unreadable)) from unreadable
+
+    @classmethod
+    def _read(cls, env: FileAwareEnv) -> "Settings":
         home = Path(env.str("TIDEGATE_HOME", ".tidegate") or ".tidegate").resolve()
         port = env.int("TIDEGATE_PORT", 8080, validate=validate.Range(1, 65535))
         database_url = env.str("DATABASE_URL", "") or f"sqlite:///{home / 'data' / 'tidegate.db'}"

@@ -139,8 +139,7 @@ def environment(settings: Settings, redis_url: str | None) -> dict[str, str]:
         "TIDEGATE_ENGINE": settings.engine,
         "TIDEGATE_LOG_LEVEL": settings.log_level,
         "TIDEGATE_WEBHOOK_SCHEDULE": ",".join(map(repr, settings.webhook_schedule)),
-        # The demo blog's receiver is on this machine, where nothing else may be sent to.
-        "TIDEGATE_WEBHOOK_ALLOW": ",".join((*settings.webhook_allow, f"127.0.0.1:{demo_port(settings)}")),
+        "TIDEGATE_WEBHOOK_ALLOW": ",".join(settings.webhook_allow),
         "TIDEGATE_WEBHOOK_TIMEOUT": repr(settings.webhook_timeout),
         "TIDEGATE_METRICS_PUBLIC": str(settings.metrics_public).lower(),
         "TIDEGATE_SECRET": settings.secret.decode(),

@@ -112,7 +112,9 @@ class Stack:
             # The demo blog's receiver is on this machine, where nothing else may be sent.
             receiver = f"127.0.0.1:{programs.demo_port(settings)}"
             settings = replace(settings, webhook_allow=(*settings.webhook_allow, receiver))
-        return {**os.environ, **programs.environment(settings, self.redis_url), **self._extra}
+        ours = programs.environment(settings, self.redis_url)
+        inherited = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in ours}
+        return {**inherited, **ours, **self._extra}
 
     def start(self, *, report: Callable[[str], None] = lambda _: None) -> None:
         """Take the home, end what an earlier life left, prepare, and start every program without waiting for it.
