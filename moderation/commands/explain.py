@@ -51,7 +51,10 @@ def explain(
     engine: str,
     everything: bool,
 ) -> None:
-    """Show what a policy makes of TEXT (- reads it from standard input): the verdict, each rule that matched, the evidence."""
+    """Show what a policy makes of TEXT, and why; no database is needed.
+
+    The verdict, each rule that matched with its evidence, and what was measured. - reads the text from standard input.
+    """
     body = sys.stdin.read() if text == "-" else text
     if not body.strip() or len(body) > LONGEST:
         raise Fault(f"the text has to have 1 to {LONGEST} characters", USAGE)

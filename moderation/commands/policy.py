@@ -33,10 +33,10 @@ def check(shell: Shell, file: BinaryIO) -> int:
         if shell.as_json:
             shell.show(found, ())
         else:
-            shell.note(f"{file.name}: {error}")
+            shell.note(f"{name_of(file)}: {error}")
         return FINDING
     answer = {"ok": True, "name": parsed.name, "rules": [rule.name for rule in parsed.rules], "signals": sorted(parsed.signals)}
-    shell.show(answer, [f"{file.name}: policy {parsed.name} holds together, {len(parsed.rules)} rules"])
+    shell.show(answer, [f"{name_of(file)}: policy {parsed.name} holds together, {len(parsed.rules)} rules"])
     return 0
 
 
@@ -102,9 +102,14 @@ def named_version(session: Session, site_id: UUID, name: str) -> Version:
     return policies.find_version(session, site_id, Subject.POLICY, bare, int(number) if number else None)
 
 
+def name_of(file: BinaryIO) -> str:
+    """Return how a file is called in messages."""
+    return str(getattr(file, "name", "<stdin>"))
+
+
 def text_of(file: BinaryIO) -> str:
     """Return a policy file's text; raises Fault where it is not UTF-8."""
     try:
         return file.read().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Fault(f"{file.name}: not a text in UTF-8 (byte {error.start})", USAGE) from error
+        raise Fault(f"{name_of(file)}: not a text in UTF-8 (byte {error.start})", USAGE) from error

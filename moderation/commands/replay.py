@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import click
 
-from moderation.commands.policy import named_version, text_of
+from moderation.commands.policy import name_of, named_version, text_of
 from moderation.commands.shell import SPAN, USAGE, Fault, Shell, shelled, table
 from moderation.policy.rules import Policy
 from moderation.services import policies, sites
@@ -28,7 +28,7 @@ def replay(shell: Shell, *, site: str, policy: str | None, file: BinaryIO | None
         found = sites.find(session, site)
         if file is not None:
             chosen = Policy.parse(text_of(file))
-            label = f"{chosen.name} ({file.name})"
+            label = f"{chosen.name} ({name_of(file)})"
         else:
             version = named_version(session, found.id, policy or "")
             chosen, label = policies.parsed(version.content["toml"]), policies.label(version)

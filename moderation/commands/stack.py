@@ -4,6 +4,7 @@ import click
 
 from moderation import foreground, migrations, prepare
 from moderation.commands.shell import Shell, shelled
+from moderation.config import Settings
 from moderation.services.demo import file_of
 
 
@@ -18,10 +19,10 @@ def migrate(shell: Shell) -> None:
 
 
 @click.command()
-@shelled
-def up(shell: Shell) -> int:
+@click.pass_context
+def up(context: click.Context) -> None:
     """Run everything on this machine until Ctrl-C: API, workers, relay, Valkey, demo blog."""
-    return foreground.up(shell.settings)
+    context.exit(foreground.up(Settings.from_env()))
 
 
 @click.command(hidden=True)
