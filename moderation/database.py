@@ -140,6 +140,8 @@ def _sqlite_engine(database: Database) -> Engine:
         connect_args={"check_same_thread": False, "timeout": 10.0},
         pool_size=40,
         max_overflow=8,
+        # An error is logged with its statement, never with the values: a comment's text is among them.
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")
@@ -179,6 +181,7 @@ def _postgresql_engine(database: Database) -> Engine:
         pool_pre_ping=True,
         pool_recycle=1800,
         pool_timeout=5,
+        hide_parameters=True,
         connect_args={"options": options, "connect_timeout": 5},
     )
 

@@ -7,6 +7,7 @@ import logging
 import sys
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import Processor
 
 _SHARED: tuple[Processor, ...] = (
@@ -14,7 +15,8 @@ _SHARED: tuple[Processor, ...] = (
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.dict_tracebacks,
+    # Without the local variables, which the ready-made processor adds: a comment's text is among them.
+    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
 )
 
 
