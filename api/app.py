@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api import auth, errors, health, limits
 from api.context import KEY, Context, context
 from api.parsing import MAX_BATCH_BYTES
+from api.ringing import Ringer
 from api.schemas.problem import ProblemSchema
 from api.scoring import GuardedModels
 from api.streams import Hub
@@ -25,7 +26,7 @@ from api.v1 import cases, check, comments, endpoints, events, posts
 from moderation import failpoints, logs
 from moderation.config import Settings
 from moderation.ids import new_id
-from moderation.models import KeyKind, Site
+from moderation.models import Site
 from moderation.outbound.http import Guard
 from moderation.runtime import Runtime
 from moderation.services.keys import BadKey
@@ -88,12 +89,15 @@ def create_app(runtime: Runtime) -> Flask:
     if runtime.settings.trusted_proxies:
         hops = runtime.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    ringer = Ringer(runtime.doorbell)
+    runtime.database.ring = ringer.ring
     app.extensions[KEY] = Context(
         runtime=runtime,
         limits=limits.Limits(runtime),
         hub=Hub(runtime),
         models=GuardedModels(runtime),
         guard=Guard(runtime.settings.webhook_allow),
+        ringer=ringer,
     )
     app.before_request(_begin)
     app.after_request(_finish)
@@ -119,16 +123,17 @@ def _begin() -> Response | None:
     g.request_id = new_id().hex
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
-    if request.method == "OPTIONS":
+    if request.method == "OPTIONS" and request.url_rule is not None:
         return Response(status=HTTPStatus.NO_CONTENT)
     here = context()
     try:
-        auth.authorise(here.runtime)
+        found = auth.identify(here.runtime)
     except BadKey:
-        here.limits.spend(limits.STRANGER, request.remote_addr or "")
+        here.limits.spend(limits.STRANGER, here.limits.caller())
         raise
-    if "principal" in g:
-        limits.enforce(here.limits, g.principal)
+    if found is not None:
+        limits.enforce(here.limits, found)
+        auth.check(found)
     return None
 
 
@@ -155,7 +160,7 @@ def _cross_origin(response: Response) -> None:
         response.headers["Access-Control-Allow-Methods"] = BROWSERS_MAY
         response.headers["Access-Control-Allow-Headers"] = BROWSERS_SEND
         response.headers["Access-Control-Max-Age"] = "600"
-    elif "principal" not in g or g.principal.kind is not KeyKind.PUBLISHABLE or origin not in g.origins:
+    elif origin not in g.get("origins", ()):
         return
     response.headers["Access-Control-Allow-Origin"] = origin
     response.headers["Access-Control-Expose-Headers"] = BROWSERS_SEE

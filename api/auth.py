@@ -81,31 +81,40 @@ def shown_key() -> str | None:
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
-    return request.headers.get("X-API-Key")
+    return request.headers.get("X-API-Key", "").strip() or None
 
 
-def authorise(runtime: Runtime) -> None:
-    """Find out who asks and refuse what they may not do; leaves ``g.principal`` and ``g.origins``."""
-    if request.method == "OPTIONS" or request.url_rule is None:
-        return
-    permission = permission_of(current_app, request.endpoint, request.method)
-    if permission == PUBLIC:
-        return
-    if permission is None:
-        raise Problem(403, "not-allowed", "This route declares no permission.")
+def identify(runtime: Runtime) -> Principal | None:
+    """Find out who asks, None where nobody needs to say; leaves ``g.principal`` and ``g.origins``. Raises BadKey."""
+    if request.url_rule is None or _declared() == PUBLIC:
+        return None
     shown = shown_key()
     if not shown:
         raise keys.BadKey
     now = runtime.clock.now()
     with runtime.database.reading() as session:
         found = keys.authenticate(session, shown, secret=runtime.settings.secret, now=now)
-        g.origins = sites.find(session, show("site", found.site_id)).origins
-    if not may(found, permission):
-        raise Problem(403, "not-allowed", f"This key may not do that; it needs {permission}.")
+        if found.kind is KeyKind.PUBLISHABLE:
+            g.origins = sites.find(session, show("site", found.site_id)).origins
     g.principal = found
     if found.stale:
         with runtime.database.transaction() as session:
             keys.touch(session, found.key_id, now=now)
+    return found
+
+
+def check(found: Principal) -> None:
+    """Refuse what the holder of the key may not do, and a browser on a page that is not the site's."""
+    permission = _declared()
+    if permission is None or not may(found, permission):
+        raise Problem(403, "not-allowed", f"This key may not do that; it needs {permission or 'a permission'}.")
+    origin = request.headers.get("Origin")
+    if found.kind is KeyKind.PUBLISHABLE and origin is not None and origin not in g.origins:
+        raise Problem(403, "origin", "This page's origin is not one of the site's.")
+
+
+def _declared() -> str | None:
+    return permission_of(current_app, request.endpoint, request.method)
 
 
 def principal() -> Principal:

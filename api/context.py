@@ -8,6 +8,7 @@ from flask_smorest import Blueprint
 
 from api.limits import Limits
 from api.parsing import Parser
+from api.ringing import Ringer
 from api.scoring import GuardedModels
 from api.streams import Hub
 from moderation.outbound.http import Guard
@@ -25,6 +26,13 @@ class Context:
     hub: Hub
     models: GuardedModels
     guard: Guard
+    ringer: Ringer
+
+    def end(self) -> None:
+        """Let streams and waiters go, and end what runs beside the requests."""
+        self.hub.end()
+        self.models.close()
+        self.ringer.end()
 
 
 def context() -> Context:

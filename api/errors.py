@@ -114,19 +114,30 @@ def of_domain(error: errors.TidegateError) -> Problem:
     return Problem(500, "internal", "Something went wrong on our side.")
 
 
+def escaped(name: str) -> str:
+    """Return a name as one step of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+CODES = {
+    "Unknown field.": "unknown-field",
+    "Missing data for required field.": "required",
+    "Field may not be null.": "null",
+}
+"""marshmallow's own messages that have a code; ours carry theirs."""
+
+
 def pointers(messages: object, path: str = "") -> Iterator[dict[str, Any]]:
-    """Flatten marshmallow's messages into faults with JSON pointers (RFC 6901)."""
+    """Flatten marshmallow's messages into faults with JSON pointers."""
     if isinstance(messages, Mapping):
         for key, value in messages.items():
-            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
-            yield from pointers(value, path + step)
+            yield from pointers(value, path if key == "_schema" else f"{path}/{escaped(str(key))}")
     elif isinstance(messages, list | tuple):
         for message in messages:
             yield from pointers(message, path)
     else:
         text = str(messages)
-        code = {"Unknown field.": "unknown-field", "Missing data for required field.": "required"}.get(text, "invalid")
-        yield fault(path, code, text)
+        yield fault(path, getattr(messages, "code", None) or CODES.get(text, "invalid"), text)
 
 
 def register(app: Flask) -> None:

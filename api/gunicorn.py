@@ -1,12 +1,17 @@
 """How gunicorn serves the API: threads that may wait, models loaded after the fork, logs without queries or hosts."""
 
 import os
+import signal
 import threading
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-from api.context import KEY, Context
 from moderation.config import Settings
+
+if TYPE_CHECKING:
+    # The master reads this file and needs nothing of the application.
+    from api.context import Context
 
 _settings = Settings.from_env()
 
@@ -32,15 +37,23 @@ forwarded_allow_ips = "127.0.0.1,::1"
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load the models beside the first requests; /readyz says when that is done."""
-    context: Context = worker.wsgi.extensions[KEY]
-    threading.Thread(target=context.models.warm, name="warm", daemon=True).start()
+    """Load the models beside the first requests; at the signal to end, let those go who would wait for a minute."""
+    context: Context = worker.wsgi.extensions["tidegate"]
+    context.models.warm()
+    finish = signal.getsignal(signal.SIGTERM)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # In a thread: a signal's handler must not wait for a lock that its own thread may hold.
+        threading.Thread(target=context.hub.end, name="end").start()
+        if callable(finish):
+            finish(number, frame)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Let streams and waiters go, and close all connections."""
+    """End what runs beside the requests, and close all connections."""
     if getattr(worker, "wsgi", None) is not None:
-        context: Context = worker.wsgi.extensions[KEY]
-        context.hub.end()
-        context.models.close()
+        context: Context = worker.wsgi.extensions["tidegate"]
+        context.end()
         context.runtime.close()

@@ -45,7 +45,7 @@ def readyz() -> tuple[dict[str, Any], int]:
     checks: dict[str, str] = {"database": _database(here)}
     if checks["database"] == "ok":
         checks |= _workers(here)
-    checks["models"] = "ok" if here.models.ready else "loading"
+    checks["models"] = here.models.state
     notices = {"redis": _redis(here)}
     ready = all(found == "ok" for found in checks.values())
     return {"status": "ready" if ready else "not ready", "checks": checks, "notices": notices}, 200 if ready else 503

@@ -1,29 +1,40 @@
 """How much one caller may ask: counted in Redis for all processes, in memory where Redis is away.
 
 Secret keys get 600 requests a second, which only stops a loop gone wild. Readers' browsers get as much as a person can use.
-Redis costs a request at most 100 ms in all, and a broken Redis next to nothing (``moderation.breaker``).
+All Redis use of one request ends within 100 ms: time-outs are short, the first failure sends the rest of the request to the
+memory's counters, and so does time already spent; the breaker makes even that rare (``moderation.breaker``).
 """
 
 import math
 import time
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 import structlog
 from flask import Response, g, request
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
-from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter, RateLimiter
+from limits.strategies import MovingWindowRateLimiter
 from redis.exceptions import RedisError
 
 from api.errors import Problem
 from moderation.breaker import Open
-from moderation.doorbell import CONNECT_TIMEOUT, TIMEOUT
 from moderation.models import KeyKind
 from moderation.runtime import Runtime
 from moderation.services.keys import Principal
+from moderation.services.privacy import keyed_hash
 
 log = structlog.get_logger(__name__)
+
+CONNECT_TIMEOUT = 0.025
+TIMEOUT = 0.04
+"""Seconds for one call to Redis."""
+
+BUDGET = 0.1
+"""Seconds for all calls to Redis of one request; a call is begun only if its worst case still fits."""
+
+FAILURES = (RedisError, OSError)
+"""What a Redis that is away or hangs raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,67 +54,109 @@ STRANGER = Rule("failed-keys", RateLimitItemPerMinute(30))
 """Wrong keys from one address."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a request left of a limit: ``remaining`` requests, and ``reset`` seconds until there are more."""
+
+    rule: Rule
+    remaining: int
+    reset: int
+
+
 class Limits:
     """Counts requests; one object per process."""
 
     def __init__(self, runtime: Runtime) -> None:
+        self._secret = runtime.settings.secret
         self._breaker = runtime.breaker
-        self._memory = _strategies(MemoryStorage())
-        self._shared: dict[bool, RateLimiter] | None = None
+        self._memory = Counters(MemoryStorage())
+        self._shared: Counters | None = None
         if runtime.settings.redis_url:
-            storage = RedisStorage(
-                runtime.settings.redis_url,
-                key_prefix=f"{runtime.settings.redis_prefix}limit",
-                socket_connect_timeout=CONNECT_TIMEOUT,
-                socket_timeout=TIMEOUT,
+            self._shared = Counters(
+                RedisStorage(
+                    runtime.settings.redis_url,
+                    key_prefix=f"{runtime.settings.redis_prefix}limit",
+                    socket_connect_timeout=CONNECT_TIMEOUT,
+                    socket_timeout=TIMEOUT,
+                    retry=None,  # type: ignore[arg-type]  # redis-py's own word for: do not try again
+                    health_check_interval=0,
+                )
             )
-            self._shared = _strategies(storage)
 
     def spend(self, rule: Rule, who: str) -> None:
         """Count one request of ``who``; raises Problem (429, with Retry-After) where the limit is reached."""
-        if self._shared is not None:
-            shared = self._shared[rule.moving]
+        allowed, counted = self._count(rule, who)
+        g.limits = [*g.get("limits", []), counted]
+        if not allowed:
+            raise Problem(
+                429, "too-many-requests", f"At most {rule.item}; please wait.", headers={"Retry-After": str(counted.reset)}
+            )
+
+    def caller(self) -> str:
+        """Return who sends the request at hand, as a keyed hash of the address; IPv6 by the network that one customer gets."""
+        address = request.remote_addr or ""
+        if ":" in address:
+            address = str(ip_network(f"{address.partition('%')[0]}/56", strict=False))
+        return keyed_hash(self._secret, b"limit", address).hex()
+
+    def _count(self, rule: Rule, who: str) -> tuple[bool, Counted]:
+        shared = self._shared
+        if shared is not None and g.get("redis_left", BUDGET) >= CONNECT_TIMEOUT + TIMEOUT:
+            began = time.monotonic()
             try:
-                self._decide(shared, rule, who, self._breaker.call(lambda: shared.hit(rule.item, who), failures=FAILURES))
+                found = self._breaker.call(lambda: shared.count(rule, who), failures=FAILURES)
             except (*FAILURES, Open) as error:
+                g.redis_left = 0.0
                 log.debug("limits_in_memory", error=type(error).__name__)
             else:
-                return
-        memory = self._memory[rule.moving]
-        self._decide(memory, rule, who, memory.hit(rule.item, who))
+                g.redis_left = g.get("redis_left", BUDGET) - (time.monotonic() - began)
+                return found
+        return self._memory.count(rule, who)
 
-    def _decide(self, strategy: RateLimiter, rule: Rule, who: str, allowed: bool) -> None:  # noqa: FBT001
-        g.limits = [*g.get("limits", []), rule]
+
+class Counters:
+    """The counters of one store; each count is one round trip."""
+
+    def __init__(self, storage: MemoryStorage | RedisStorage) -> None:
+        self._storage = storage
+        self._moving = MovingWindowRateLimiter(storage)
+
+    def count(self, rule: Rule, who: str) -> tuple[bool, Counted]:
+        """Count a request; returns whether it is within the limit, and what is left."""
+        item = rule.item
+        if not rule.moving:
+            used = self._storage.incr(item.key_for(rule.name, who), item.get_expiry())
+            return used <= item.amount, Counted(rule, max(0, item.amount - used), item.get_expiry())
+        allowed = self._moving.hit(item, rule.name, who)
         if allowed:
-            return
-        stats = strategy.get_window_stats(rule.item, who)
-        wait = max(1, math.ceil(stats.reset_time - time.time()))
-        headers = {"Retry-After": str(wait), "RateLimit": f'"{rule.name}";r=0;t={wait}'}
-        raise Problem(429, "too-many-requests", f"At most {rule.item}; please wait.", headers=headers)
-
-
-FAILURES = (RedisError, StorageError, OSError)
-
-
-def _strategies(storage: MemoryStorage | RedisStorage) -> dict[bool, RateLimiter]:
-    return {True: MovingWindowRateLimiter(storage), False: FixedWindowRateLimiter(storage)}
+            # How much is left would be a second round trip, for an answer that nobody waits for.
+            return True, Counted(rule, -1, item.get_expiry())
+        window = self._moving.get_window_stats(item, rule.name, who)
+        return False, Counted(rule, 0, max(1, math.ceil(window.reset_time - time.time())))
 
 
 def enforce(limits: Limits, principal: Principal) -> None:
     """Count the request at hand against its key and, from a browser, against its address."""
     if principal.kind is KeyKind.PUBLISHABLE:
         limits.spend(BROWSERS, principal.key_id.hex)
-        limits.spend(READER, f"{principal.site_id.hex}:{request.remote_addr}")
-        if request.method == "POST":
-            limits.spend(AUTHOR, f"{principal.site_id.hex}:{request.remote_addr}")
+        limits.spend(READER, f"{principal.site_id.hex}:{limits.caller()}")
     else:
         limits.spend(KEY, principal.key_id.hex)
 
 
+def enforce_on_author(limits: Limits, principal: Principal) -> None:
+    """Count a comment that comes from a browser against its author, of whom the address is all that is known."""
+    if principal.kind is KeyKind.PUBLISHABLE:
+        limits.spend(AUTHOR, f"{principal.site_id.hex}:{limits.caller()}")
+
+
 def announce(response: Response) -> Response:
-    """Say which limits the request was counted against (RateLimit-Policy)."""
-    counted: list[Rule] = g.get("limits", [])
+    """Say which limits the request was counted against and what is left of them (draft-ietf-httpapi-ratelimit-headers)."""
+    counted: list[Counted] = g.get("limits", [])
     if counted:
-        policies = [f'"{rule.name}";q={rule.item.amount};w={rule.item.get_expiry()}' for rule in counted]
-        response.headers["RateLimit-Policy"] = ", ".join(dict.fromkeys(policies))
+        policies = [f'"{each.rule.name}";q={each.rule.item.amount};w={each.rule.item.get_expiry()}' for each in counted]
+        left = [f'"{each.rule.name}";r={each.remaining};t={each.reset}' for each in counted if each.remaining >= 0]
+        response.headers["RateLimit-Policy"] = ", ".join(policies)
+        if left:
+            response.headers["RateLimit"] = ", ".join(left)
     return response

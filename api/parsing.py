@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 from flask import Request, g, request
+from marshmallow import fields
 from webargs.flaskparser import FlaskParser
 
-from api.errors import Problem
+from api.errors import Problem, escaped, fault
 
 MAX_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -28,15 +29,18 @@ def body_bytes(limit: int = MAX_BYTES) -> bytes:
         raise Problem(411, "length-required", "Send a Content-Length.")
     if (request.content_length or 0) > limit:
         raise Problem(413, "too-large", f"A body has at most {limit} bytes.")
-    if request.content_encoding:
+    if (request.content_encoding or "identity").lower() != "identity":
         raise Problem(415, "encoding", "Send the body without a Content-Encoding.")
     if not _TYPE.match(request.content_type or ""):
         raise Problem(415, "media-type", "Send application/json in UTF-8.")
-    data = request.stream.read(limit + 1)
-    if len(data) > limit:
-        raise Problem(413, "too-large", f"A body has at most {limit} bytes.")
-    g.body = data
-    return data
+    data = bytearray()
+    # A chunked body comes in pieces: one read is not all of it.
+    while piece := request.stream.read(limit + 1 - len(data)):
+        data += piece
+        if len(data) > limit:
+            raise Problem(413, "too-large", f"A body has at most {limit} bytes.")
+    g.body = bytes(data)
+    return bytes(data)
 
 
 def json_body(limit: int = MAX_BYTES) -> dict[str, Any]:
@@ -45,6 +49,8 @@ def json_body(limit: int = MAX_BYTES) -> dict[str, Any]:
     try:
         parsed = orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        if "depth limit" in error.msg:
+            raise _too_deep() from None
         raise Problem(400, "bad-json", f"The body is not JSON that we accept: {error.msg}.") from None
     if not isinstance(parsed, dict):
         raise Problem(422, "not-an-object", "The body must be a JSON object.")
@@ -55,9 +61,13 @@ def json_body(limit: int = MAX_BYTES) -> dict[str, Any]:
     return parsed
 
 
+def _too_deep() -> Problem:
+    return Problem(400, "json-too-deep", f"The body nests more than {DEEPEST} levels.")
+
+
 def _names_and_depth(parsed: object) -> int:
     count = 0
-    level = [parsed]
+    level: list[object] = [parsed]
     for _ in range(DEEPEST):
         below: list[object] = []
         for value in level:
@@ -66,10 +76,10 @@ def _names_and_depth(parsed: object) -> int:
                 below.extend(value.values())
             elif isinstance(value, list):
                 below.extend(value)
-        level = below
+        level = [value for value in below if isinstance(value, dict | list)]
         if not level:
             return count
-    raise Problem(400, "too-deep", f"The body nests more than {DEEPEST} levels.")
+    raise _too_deep()
 
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"(\s*:)?', re.DOTALL)
@@ -93,3 +103,12 @@ class Parser(FlaskParser):
     def load_json(self, req: Request, schema: Any) -> Any:  # noqa: ARG002 (webargs' signature)
         """Return the parsed body; a route of batches takes more bytes."""
         return json_body(MAX_BATCH_BYTES if req.path.endswith("/batch") else MAX_BYTES)
+
+    def load_querystring(self, req: Request, schema: Any) -> Any:
+        """Return the query; a parameter given twice is refused where one is meant, because readers differ in which they take."""
+        lists = {name for name, field in schema.load_fields.items() if isinstance(field, fields.List)}
+        for name, values in req.args.lists():
+            if len(values) > 1 and name not in lists:
+                twice = fault(f"/query/{escaped(name)}", "repeated-parameter", "Give it once.")
+                raise Problem(400, "repeated-parameter", "A parameter was given twice.", faults=[twice])
+        return super().load_querystring(req, schema)

@@ -1,22 +1,27 @@
 """Scoring inside the API process, for the doors that must answer at once: one model, few at a time, and never for long.
 
-Late or failed means "not scored", and then the policy asks a human: it never means approved.
+Late or failed means "not scored", and then the policy asks a human: it never means approved. Everything that touches a model,
+loading it included, happens in one thread, so that the deadline holds for all of it and two comments never share the one core.
 """
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
-from contextlib import suppress
+from typing import Literal
 
 import structlog
 
 from moderation.runtime import Runtime
 from moderation.services.assessment import Models, Scored
+from moderation.services.submission import COST_MS
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 4
-"""Checks that may wait for the one scoring thread; more are told at once that there is no score."""
+AT_ONCE = 8
+"""Checks that may wait for the scoring thread; more are told at once that there is no score, and the server stays free."""
+
+UNKNOWN = "none"
+"""Names the model of a text that no model saw."""
 
 
 class GuardedModels:
@@ -24,49 +29,62 @@ class GuardedModels:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._lock = threading.Lock()
         self._models: Models | None = None
+        self._failure: str | None = None
         self._room = threading.BoundedSemaphore(AT_ONCE)
-        # One thread: the runtime below is told to use one, and two comments at once on one core are both late.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
 
     def warm(self) -> None:
-        """Load the models now rather than with the first check."""
-        self._load()("Warmed up before the first check comes.")
+        """Begin to load the models now rather than with the first check; returns at once."""
+        self._thread.submit(self._score, "Warmed up before the first check comes.")
 
     @property
-    def ready(self) -> bool:
+    def state(self) -> Literal["ok", "loading", "failed"]:
         """Tell whether the models are loaded."""
-        return self._models is not None
+        if self._models is not None:
+            return "ok"
+        return "failed" if self._failure else "loading"
 
     def within(self, seconds: float, text: str) -> Scored:
-        """Return the scores of a text, or none of them if that takes longer."""
-        models = self._load()
+        """Return the scores of a text, or none of them if that takes longer or fails; never raises."""
         if not self._room.acquire(blocking=False):
-            log.warning("check_not_scored", cause="busy")
-            return Scored(None, None, models.version)
+            return self._unscored("busy")
         try:
-            found: Future[Scored] = self._thread.submit(models, text)
+            found: Future[Scored] = self._thread.submit(self._score, text)
         except RuntimeError:
+            # The process is ending.
             self._room.release()
-            raise
+            return self._unscored("ending")
         found.add_done_callback(lambda _: self._room.release())
-        with suppress(Late):
+        try:
             return found.result(timeout=seconds)
-        found.cancel()
-        log.warning("check_not_scored", cause="late")
-        return Scored(None, None, models.version)
+        except Late:
+            found.cancel()
+            return self._unscored("late")
+        except Exception as error:
+            # Whatever a model or its loading raises, the answer is that nobody knows.
+            log.exception("check_failed", error=type(error).__name__)
+            return self._unscored("failed")
 
     def estimate_ms(self, text: str) -> float:
-        """Bound what scoring a text costs, in milliseconds on one core."""
-        return self._load().toxicity.estimate_ms(text)
+        """Bound what scoring a text costs, in milliseconds on one core; a usual value while no model is loaded."""
+        models = self._models
+        return models.toxicity.estimate_ms(text) if models is not None else COST_MS
 
     def close(self) -> None:
         """End the scoring thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _load(self) -> Models:
-        with self._lock:
-            if self._models is None:
+    def _unscored(self, cause: str) -> Scored:
+        log.warning("check_not_scored", cause=cause)
+        return Scored(None, None, self._models.version if self._models is not None else UNKNOWN)
+
+    def _score(self, text: str) -> Scored:
+        if self._models is None:
+            try:
                 self._models = Models(self._runtime.scorer(), self._runtime.spam())
-            return self._models
+            except Exception as error:
+                self._failure = type(error).__name__
+                log.exception("models_not_loaded", error=self._failure)
+                raise
+        return self._models(text)

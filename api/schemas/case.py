@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from api.schemas.comment import CommentOut, ReasonOut
-from api.schemas.fields import Line
+from api.schemas.fields import Line, Number, PostKey, Text
 from moderation.models import CaseKind
 
 
@@ -11,10 +11,10 @@ class QueueQuery(Schema):
     """Which open cases."""
 
     kind = fields.String(validate=validate.OneOf([str(kind) for kind in CaseKind]))
-    post = Line(longest=2048)
+    post = PostKey()
     escalated = fields.Boolean(load_default=False)
     after = Line(longest=120)
-    limit = fields.Integer(load_default=25, validate=validate.Range(min=1, max=100))
+    limit = Number(load_default=25, least=1, most=100)
 
 
 class CaseOut(Schema):
@@ -46,12 +46,11 @@ class DecideIn(Schema):
     """A moderator's decision about the revision that they read."""
 
     verdict = fields.String(required=True, validate=validate.OneOf(["approve", "reject"]))
-    revision = fields.Integer(required=True, strict=True, validate=validate.Range(min=1))
-    decision_seq = fields.Integer(
+    revision = Number(required=True, strict=True, least=1)
+    decision_seq = Number(
         allow_none=True,
         strict=True,
-        validate=validate.Range(min=0),
         metadata={"description": "number of the newest decision seen; needed to change a colleague's decision"},
     )
-    reason = fields.Integer(allow_none=True, strict=True, validate=validate.Range(min=1, max=9))
-    note = fields.String(load_default="", validate=validate.Length(max=2000))
+    reason = Number(allow_none=True, strict=True, least=1, most=9, metadata={"description": "required to reject; 9 needs a note"})
+    note = Text(longest=2000, load_default="")

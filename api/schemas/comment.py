@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from api.schemas.fields import Address, Body, Language, Line, Moment, Url
+from api.schemas.fields import Address, Body, Language, Line, Moment, Number, PostKey, Text, Url
 from moderation.models import Status
 from moderation.services.posts import PostReference
 from moderation.services.submission import AuthorClaim, Submission
@@ -16,7 +16,7 @@ class PostIn(Schema):
     id = Line(longest=200, shortest=1, allow_none=True, metadata={"description": "the blog's own id of the page"})
     url = Url(required=True)
     title = Line(longest=500, load_default="")
-    excerpt = fields.String(load_default="", validate=validate.Length(max=20_000))
+    excerpt = Text(longest=20_000, load_default="")
     author_names = fields.List(Line(longest=200), validate=validate.Length(max=20))
     published_at = Moment(allow_none=True)
 
@@ -34,7 +34,7 @@ class AuthorIn(Schema):
     email = fields.Email(allow_none=True, validate=validate.Length(max=254))
     url = Url(allow_none=True)
     ip = Address(allow_none=True)
-    user_agent = Line(longest=1000, allow_none=True)
+    user_agent = Line(longest=2000, allow_none=True)
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> AuthorClaim:
@@ -55,11 +55,7 @@ class CommentIn(Schema):
     external_id = Line(longest=200, shortest=1, allow_none=True, metadata={"description": "the blog's own id of the comment"})
     submitted_at = Moment(allow_none=True)
     language = Language(allow_none=True)
-    honeypot = fields.String(
-        allow_none=True,
-        validate=validate.Length(max=1000),
-        metadata={"description": "content of a field that people do not see"},
-    )
+    honeypot = Text(longest=1000, allow_none=True, metadata={"description": "content of a field that people do not see"})
     seconds_to_submit = fields.Float(allow_none=True, validate=validate.Range(min=0, max=1e7), allow_nan=False)
 
     @post_load
@@ -175,8 +171,8 @@ class BatchOut(Schema):
 class CommentsQuery(Schema):
     """Which comments to list."""
 
-    post = Line(longest=2048)
+    post = PostKey()
     status = fields.String(validate=validate.OneOf([str(status) for status in Status]))
     external_id = Line(longest=200)
     after = Line(longest=64)
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    limit = Number(load_default=50, least=1, most=200)

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from api.schemas.fields import Line, Moment
+from api.schemas.fields import Line, Moment, Number
 from moderation.models import DeliveryState
 from moderation.services.events import TYPES
 
@@ -50,7 +50,7 @@ class DeliveriesQuery(Schema):
     state = fields.String(validate=validate.OneOf([str(state) for state in DeliveryState]))
     endpoint = Line(longest=64)
     after = Line(longest=64)
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    limit = Number(load_default=50, least=1, most=200)
 
 
 class AttemptOut(Schema):
@@ -105,8 +105,8 @@ class ReplayOut(Schema):
 class EventsQuery(Schema):
     """Where to go on in the feed."""
 
-    after = fields.Integer(load_default=0, validate=validate.Range(min=0))
-    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=500))
+    after = Number(load_default=0, most=2**63 - 1)
+    limit = Number(load_default=100, least=1, most=500)
 
 
 class EventOut(Schema):

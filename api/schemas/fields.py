@@ -7,36 +7,90 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate
 
+from moderation.services.posts import canonical_key
 from moderation.text import problems
 
 MAX_BODY = 20_000
 LONGEST_URL = 2048
 
 
-class Line(fields.String):
-    """A short text without control characters or bare surrogates, on one line."""
+class Coded(str):
+    """A message of a validation that says, in ``code``, what is wrong for a script."""
 
-    def __init__(self, *, longest: int = 200, shortest: int = 0, **options: Any) -> None:
-        super().__init__(validate=validate.Length(min=shortest, max=longest), **options)
+    __slots__ = ("code",)
+    code: str
+
+    @classmethod
+    def of(cls, code: str, detail: str) -> "Coded":
+        """Return the message with its code."""
+        message = cls(detail)
+        message.code = code
+        return message
+
+
+class Text(fields.String):
+    """A text that both databases can store: no NUL or other control characters but tab and line breaks, no endless accents.
+
+    ``longest`` and ``shortest`` are in code points; ``visible`` asks for something that can be seen.
+    """
+
+    refused = ""
+
+    def __init__(self, *, longest: int, shortest: int = 0, visible: bool = False, **options: Any) -> None:
+        super().__init__(validate=validate.Length(min=shortest or None, max=longest), **options)
+        self._longest = longest
+        self._visible = visible
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **options))
-        if any(ord(char) < 32 or ord(char) == 127 for char in text) or "\ufffe" in text or "\uffff" in text:
-            raise ValidationError("Control characters are not accepted.")
-        return text
-
-
-class Body(fields.String):
-    """A comment's text: 1 to 20,000 characters, no control characters but tab and line breaks, no endless accents."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
-        text = str(super()._deserialize(value, attr, data, **options))
-        if not text.strip():
-            raise ValidationError("A comment needs some text.")
-        found = problems(text, max_length=MAX_BODY)
+        found = [
+            Coded.of(problem.code, f"{problem.detail[:1].upper()}{problem.detail[1:]} (at character {problem.offset}).")
+            for problem in problems(text, max_length=self._longest)
+            if self._visible or problem.code != "empty"
+        ]
+        if any(char in text for char in self.refused):
+            found.append(Coded.of("control-character", "This is one line: no tab, no line break."))
         if found:
-            raise ValidationError([f"{problem.detail} (at character {problem.offset})" for problem in found])
+            raise ValidationError(found)
         return text
+
+
+class Line(Text):
+    """A short text on one line."""
+
+    refused = "\t\n\r\x7f\u2028\u2029"
+
+    def __init__(self, *, longest: int = 200, **options: Any) -> None:
+        super().__init__(longest=longest, **options)
+
+
+class Body(Text):
+    """A comment's text: 1 to 20,000 characters of which some can be seen."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(longest=MAX_BODY, visible=True, **options)
+
+
+class PostKey(Line):
+    """A post by the blog's own id or by an address of the page."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(longest=LONGEST_URL, shortest=1, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
+        text = super()._deserialize(value, attr, data, **options)
+        try:
+            canonical_key(text)
+        except ValueError:
+            raise ValidationError("Neither an id nor an address of a page.") from None
+        return text
+
+
+class Number(fields.Integer):
+    """A whole number from ``least`` to ``most``, which both databases can store; in a body no text and no fraction."""
+
+    def __init__(self, *, least: int = 0, most: int = 2**31 - 1, **options: Any) -> None:
+        super().__init__(validate=validate.Range(min=least, max=most), **options)
 
 
 class Url(Line):

@@ -2,14 +2,14 @@
 
 from marshmallow import Schema, fields, validate
 
-from api.schemas.fields import Line
+from api.schemas.fields import Line, Number, PostKey
 
 
 class ThreadQuery(Schema):
     """Which part of a thread, in which order."""
 
     after = Line(longest=64)
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    limit = Number(load_default=50, least=1, most=200)
     sort = fields.String(load_default="oldest", validate=validate.OneOf(["oldest", "newest"]))
     nested = fields.Boolean(load_default=False)
 
@@ -17,7 +17,7 @@ class ThreadQuery(Schema):
 class CountsQuery(Schema):
     """Which posts to count."""
 
-    post = fields.List(Line(longest=2048, shortest=1), required=True, validate=validate.Length(min=1, max=100))
+    post = fields.List(PostKey(), required=True, validate=validate.Length(min=1, max=100))
 
 
 class PublicAuthor(Schema):

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flask import g, request
+from flask import g
 from flask.views import MethodView
 
 from api.auth import needs, principal
 from api.context import blueprint, context
 from api.errors import Problem, fault
+from api.idempotency import idempotency_key
 from api.schemas.case import CaseOut, DecideIn, QueueOut, QueueQuery
 from api.schemas.comment import CommentOut, DecisionOut
 from api.v1.comments import shown as comment_shown
@@ -146,10 +147,8 @@ class Undo(MethodView):
 
 def _cause() -> str:
     """Return what makes a resent request the same one: its idempotency key, else the request itself."""
-    given = request.headers.get("Idempotency-Key")
-    if given is not None and not (1 <= len(given) <= 255 and given.isascii() and given.isprintable()):
-        raise Problem(400, "bad-idempotency-key", "1 to 255 printable ASCII characters.")
-    return f"request:{principal().key_id.hex}:{given}" if given else f"request:{g.request_id}"
+    key = idempotency_key()
+    return f"request:{principal().key_id.hex}:{key}" if key else f"request:{g.request_id}"
 
 
 def _act(act: Any, case_id: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from marshmallow import ValidationError
 from api.auth import needs, principal
 from api.context import blueprint, context
 from api.errors import Problem, fault, of_domain, pointers
+from api.idempotency import idempotency_key
+from api.limits import enforce_on_author
 from api.parsing import MAX_BATCH_BYTES, body_bytes
 from api.schemas.comment import BatchIn, BatchOut, CommentIn, CommentOut, CommentsOut, CommentsQuery, RevisionIn
 from api.streams import Full
@@ -29,7 +31,6 @@ blp = blueprint("comments", "/comments", "Comments on their way to a decision an
 
 LONGEST_WAIT = 10.0
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?", re.IGNORECASE)
-_STRUCTURED = re.compile(r'^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$')
 
 
 @blp.route("")
@@ -47,8 +48,8 @@ class Comments(MethodView):
         answer waits for the decision and is then exactly that of ``GET /v1/comments/{id}``.
         """
         asked = _from_connection(asked)
-        receipt = _submit(asked)
-        return _answer(receipt)
+        enforce_on_author(context().limits, principal())
+        return _answer(_submit(asked))
 
     @blp.arguments(CommentsQuery, location="query")
     @blp.response(200, CommentsOut)
@@ -221,14 +222,9 @@ def _preferred_wait() -> float | None:
 
 def _once(limit: int | None = None) -> Once | None:
     """Return the request's idempotency: its key, whose it is, and what was asked."""
-    given = request.headers.get("Idempotency-Key")
-    if given is None:
+    key = idempotency_key()
+    if key is None:
         return None
-    quoted = _STRUCTURED.match(given)
-    key = quoted[1] if quoted else given
-    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
-        detail = "1 to 255 printable ASCII characters, bare or as a quoted string."
-        raise Problem(400, "bad-idempotency-key", detail, faults=[fault("/Idempotency-Key", "invalid", detail)])
     holder = principal()
     scope = f"{holder.site_id.hex}:{request.endpoint}"
     if holder.kind is KeyKind.PUBLISHABLE:
@@ -255,5 +251,5 @@ def _from_connection(asked: Submission) -> Submission:
     ]
     if faults:
         raise Problem(422, "not-yours-to-say", detail, faults=faults)
-    agent = request.headers.get("User-Agent", "")[:1000] or None
+    agent = request.headers.get("User-Agent", "")[:2000] or None
     return replace(asked, author=replace(asked.author, address=request.remote_addr, user_agent=agent))

@@ -1,0 +1,89 @@
+"""Every route declares what it needs; who has it is one table; another site's things do not exist."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from api.auth import PERMISSIONS, PUBLIC, permission_of
+from moderation.models import Role
+
+PUBLIC_ROUTES = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
+HOLDERS = ("secret", "publishable", "door", *(str(role) for role in Role))
+IDS = {
+    "comment_id": "cmt_" + "0" * 32,
+    "case_id": "case_" + "0" * 32,
+    "decision_id": "dec_" + "0" * 32,
+    "endpoint_id": "ep_" + "0" * 32,
+    "delivery_id": "dlv_" + "0" * 32,
+    "key": "nothing",
+}
+
+
+def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
+            yield rule, method
+
+
+def path_of(rule: Rule) -> str:
+    path = rule.rule
+    for argument in rule.arguments:
+        path = path.replace(f"<path:{argument}>", IDS[argument]).replace(f"<{argument}>", IDS[argument])
+    return path
+
+
+def test_every_route_declares_its_permission(door: Any) -> None:
+    for rule, method in routes(door.app):
+        permission = permission_of(door.app, rule.endpoint, method)
+        assert permission in {*PERMISSIONS, PUBLIC}, f"{method} {rule.rule} declares nothing"
+        assert (permission == PUBLIC) == (rule.rule in PUBLIC_ROUTES), f"{method} {rule.rule} is {permission}"
+
+
+def test_each_holder_may_do_what_the_table_says_and_nothing_else(sqlite_door: Any) -> None:
+    door = sqlite_door
+    seen = 0
+    for rule, method in routes(door.app):
+        permission = permission_of(door.app, rule.endpoint, method)
+        if permission == PUBLIC or rule.rule == "/v1/stream":
+            continue
+        assert permission is not None
+        allowed = {str(holder) for holder in PERMISSIONS[permission]}
+        for holder in HOLDERS:
+            answer = door.call(method, path_of(rule), key=holder, json={})
+            assert (answer.status_code != 403) == (holder in allowed), f"{method} {rule.rule} as {holder}: {answer.text}"
+            assert answer.status_code < 500
+            seen += 1
+        assert door.call(method, path_of(rule), key=None, json={}).status_code == 401
+    assert seen > 100
+
+
+def test_another_sites_things_do_not_exist(door: Any) -> None:
+    comment = door.decided("You are a stupid, worthless idiot and everybody hates you.")
+    case = door.get("/v1/cases").json["items"][0]
+    endpoint = door.post("/v1/endpoints", {"url": "http://127.0.0.1:9/x"}).json
+    for method, path in (
+        ("GET", f"/v1/comments/{comment['id']}"),
+        ("PATCH", f"/v1/comments/{comment['id']}"),
+        ("DELETE", f"/v1/comments/{comment['id']}"),
+        ("GET", f"/v1/cases/{case['id']}"),
+        ("POST", f"/v1/comments/{comment['id']}/decisions"),
+        ("GET", f"/v1/endpoints/{endpoint['id']}"),
+        ("DELETE", f"/v1/endpoints/{endpoint['id']}"),
+        ("GET", "/v1/posts/p1/comments"),
+    ):
+        body = {"body": "x", "verdict": "approve", "revision": 1}
+        wanted = {"PATCH": {"body": body["body"]}, "POST": {"verdict": "approve", "revision": 1}}.get(method)
+        answer = door.call(method, path, key="stranger", json=wanted)
+        assert answer.status_code == 404, f"{method} {path}: {answer.text}"
+    assert door.get(f"/v1/comments/{comment['id']}").json["status"] == "flagged"
+
+
+@pytest.mark.parametrize("header", ["Cookie", "X-Key"])
+def test_a_key_is_not_taken_from_elsewhere(sqlite_door: Any, header: str) -> None:
+    key = sqlite_door.keys["secret"]
+    assert sqlite_door.get("/v1/comments", key=None, headers={header: f"key={key}"}).status_code == 401
+    assert sqlite_door.get(f"/v1/comments?key={key}", key=None).status_code == 401
+    assert sqlite_door.get("/v1/comments", key=None, headers={"X-API-Key": key}).status_code == 200

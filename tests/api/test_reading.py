@@ -1,0 +1,149 @@
+"""Threads, the queue, endpoints, the feed and the streams over HTTP."""
+
+from typing import Any
+
+import orjson
+
+from tests.api.conftest import ABUSIVE
+
+
+def test_a_browser_of_the_blog_may_read_the_thread_and_others_may_not(door: Any) -> None:
+    door.decided()
+    ours = door.get("/v1/posts/p1/comments", key="publishable", headers={"Origin": "https://blog.example"})
+    assert ours.headers["Access-Control-Allow-Origin"] == "https://blog.example"
+    assert ours.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    theirs = door.get("/v1/posts/p1/comments", key="publishable", headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in theirs.headers
+    with_secret = door.get("/v1/posts/p1/comments", headers={"Origin": "https://blog.example"})
+    assert "Access-Control-Allow-Origin" not in with_secret.headers
+
+
+def test_a_preflight_is_answered_for_the_origins_of_sites(sqlite_door: Any) -> None:
+    for origin, allowed in (("https://blog.example", True), ("https://evil.example", False)):
+        answer = sqlite_door.call("OPTIONS", "/v1/comments", key=None, headers={"Origin": origin})
+        assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (204, allowed)
+
+
+def test_an_unchanged_thread_is_not_sent_again(door: Any) -> None:
+    view = door.decided()
+    first = door.get("/v1/posts/p1/comments")
+    tag = {"If-None-Match": first.headers["ETag"]}
+    assert door.get("/v1/posts/p1/comments", headers=tag).status_code == 304
+    assert door.get("/v1/posts/p1/comments?nested=true", headers=tag).status_code == 200
+    door.call("DELETE", f"/v1/comments/{view['id']}")
+    assert door.get("/v1/posts/p1/comments", headers=tag).status_code == 200
+
+
+def test_replies_can_come_nested(door: Any) -> None:
+    parent = door.decided("The bridge was built by my grandfather in the fifties.")
+    reply = door.decided("What a lovely story about your family, thank you.", parent_id=parent["id"])
+    (root,) = door.get("/v1/posts/p1/comments?nested=true").json["comments"]
+    assert (root["id"], [child["id"] for child in root["replies"]]) == (parent["id"], [reply["id"]])
+
+
+def test_a_thread_is_found_by_the_address_of_its_page(door: Any) -> None:
+    door.decided()
+    answer = door.get("/v1/posts/https://blog.example/arms%3Futm_source=x/comments")
+    assert answer.json["post"]["key"] == "p1"
+    assert door.get("/v1/posts/counts?post=p1&post=nothing").json == {"counts": {"p1": 1, "nothing": 0}}
+
+
+def test_a_moderator_claims_decides_and_undoes(door: Any) -> None:
+    view = door.decided(ABUSIVE)
+    queue = door.get("/v1/cases", key="moderator").json
+    assert (queue["waiting"], queue["items"][0]["comment"]["id"]) == (1, view["id"])
+    case = queue["items"][0]["id"]
+    assert door.call("PUT", f"/v1/cases/{case}/claim", key="moderator").json["claimed_by_name"] == "Moderator"
+    taken = door.call("PUT", f"/v1/cases/{case}/claim", key="editor")
+    assert (taken.status_code, taken.json["code"]) == (409, "claimed")
+    decision = {"verdict": "reject", "revision": 1, "reason": 1}
+    done = door.post(f"/v1/comments/{view['id']}/decisions", decision, key="moderator")
+    assert (done.status_code, done.json["status"], done.json["decision"]["by"]) == (201, "rejected", "moderator")
+    late = door.post(f"/v1/comments/{view['id']}/decisions", {"verdict": "approve", "revision": 1}, key="editor")
+    assert (late.status_code, late.json["code"], late.json["current"]["status"]) == (409, "already-decided", "rejected")
+    undone = door.post(f"/v1/decisions/{done.json['decision']['id']}/undo", key="moderator")
+    assert undone.status_code == 201
+    assert door.get(f"/v1/comments/{view['id']}").json["status"] == "flagged"
+    assert door.post(f"/v1/decisions/{done.json['decision']['id']}/undo", key="moderator").json["code"] == "not-undoable"
+
+
+def test_a_decision_on_an_older_revision_is_refused_with_the_newer_one(door: Any) -> None:
+    view = door.decided(ABUSIVE)
+    door.call("PATCH", f"/v1/comments/{view['id']}", json={"body": "Let me say this more kindly."})
+    answer = door.post(f"/v1/comments/{view['id']}/decisions", {"verdict": "approve", "revision": 1}, key="moderator")
+    assert (answer.status_code, answer.json["code"], answer.json["current"]["revision"]) == (409, "stale-revision", 2)
+
+
+def test_a_resent_decision_is_the_same_decision(door: Any) -> None:
+    view = door.decided(ABUSIVE)
+    headers = {"Idempotency-Key": "decide-1"}
+    for _ in range(2):
+        answer = door.post(
+            f"/v1/comments/{view['id']}/decisions", {"verdict": "approve", "revision": 1}, key="moderator", headers=headers
+        )
+        assert (answer.status_code, answer.json["decision_seq"]) == (201, 2)
+
+
+def test_an_escalated_case_is_in_the_editors_queue(door: Any) -> None:
+    door.decided(ABUSIVE)
+    case = door.get("/v1/cases").json["items"][0]["id"]
+    assert door.post(f"/v1/cases/{case}/escalate", key="moderator").json["escalated"] is True
+    assert door.get("/v1/cases").json["items"] == []
+    assert door.get("/v1/cases?escalated=true").json["items"][0]["id"] == case
+
+
+def test_an_endpoint_shows_its_secret_once_and_its_deliveries_always(door: Any) -> None:
+    made = door.post("/v1/endpoints", {"url": "http://127.0.0.1:9/hook"})
+    assert (made.status_code, made.json["secret"][:6]) == (201, "whsec_")
+    assert "secret" not in door.get(f"/v1/endpoints/{made.json['id']}").json
+    rotated = door.post(f"/v1/endpoints/{made.json['id']}/rotate").json
+    assert rotated["secret"] != made.json["secret"]
+    door.decided()
+    trial = door.post(f"/v1/endpoints/{made.json['id']}/test")
+    assert trial.status_code == 202
+    found = door.get("/v1/deliveries").json["items"]
+    assert {delivery["endpoint_id"] for delivery in found} == {made.json["id"]}
+    assert found[0]["id"] == trial.json["id"]
+    assert door.get(f"/v1/deliveries/{trial.json['id']}").json["tries"] == []
+    assert door.post(f"/v1/deliveries/{trial.json['id']}/replay").status_code == 202
+    assert door.post("/v1/deliveries/replay", {}).json["replayed"] == 0
+    assert door.call("PATCH", f"/v1/endpoints/{made.json['id']}", json={"state": "paused"}).json["state"] == "paused"
+    assert door.call("DELETE", f"/v1/endpoints/{made.json['id']}").status_code == 204
+    assert door.get("/v1/endpoints").json["items"] == []
+
+
+def test_an_endpoint_inside_the_network_is_refused(sqlite_door: Any) -> None:
+    for url in ("http://169.254.169.254/latest", "https://10.0.0.1/x", "ftp://example.com", "https://user:pw@example.com/"):
+        answer = sqlite_door.post("/v1/endpoints", {"url": url})
+        assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/url")
+
+
+def test_the_feed_goes_on_where_the_reader_stopped(door: Any) -> None:
+    door.decided()
+    assert door.get("/v1/events").json == {"items": [], "next": 0}
+    door.place()
+    first = door.get("/v1/events?limit=1").json
+    rest = door.get(f"/v1/events?after={first['next']}").json
+    assert [event["type"] for event in first["items"] + rest["items"]] == ["comment.submitted", "comment.approved"]
+    assert door.get(f"/v1/events?after={rest['next']}").json == {"items": [], "next": rest["next"]}
+
+
+def test_a_stream_sends_what_has_a_place_and_goes_on_from_the_last_id(door: Any) -> None:
+    door.decided()
+    door.place()
+    answer = door.get("/v1/stream", headers={"Last-Event-ID": "1"}, buffered=False)
+    assert (answer.status_code, answer.content_type) == (200, "text/event-stream")
+    chunks = iter(answer.response)
+    assert next(chunks) == b"retry: 2000\n\n"
+    lines = next(chunks).decode().splitlines()
+    assert lines[:2] == ["id: 2", "event: comment.approved"]
+    assert orjson.loads(lines[2].removeprefix("data: "))["data"]["comment"]["status"] == "approved"
+    answer.close()
+
+
+def test_the_thirteenth_stream_is_told_to_come_back(sqlite_door: Any) -> None:
+    answers = [sqlite_door.get("/v1/stream", buffered=False) for _ in range(12)]
+    full = sqlite_door.get("/v1/stream")
+    assert (full.status_code, full.json["code"], full.headers["Retry-After"]) == (503, "too-many-streams", "2")
+    for answer in answers:
+        answer.close()

@@ -1,0 +1,112 @@
+"""Health, limits, a database or Redis that is away, and the description of it all."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from api import limits
+from moderation.services import processes
+from tests.api.conftest import open_door, settings
+from tests.servers import ValkeyServer
+
+OPENAPI = Path(__file__).parents[2] / "api" / "openapi.json"
+
+
+def test_the_committed_description_is_the_one_that_is_served(sqlite_door: Any) -> None:
+    served = sqlite_door.get("/openapi.json", key=None).json
+    assert served["openapi"].startswith("3.1")
+    assert orjson.loads(OPENAPI.read_bytes()) == served, "run: make openapi"
+
+
+def test_it_is_ready_when_every_part_was_heard_of(door: Any) -> None:
+    door.context.models.warm()
+    answer = door.get("/readyz", key=None)
+    assert (answer.status_code, answer.json["checks"]["relay"]) == (503, "no such process was heard of lately")
+    with door.runtime.database.transaction() as session:
+        now = door.runtime.database.now(session)
+        for kind in ("relay", "deliver+moderate"):
+            processes.beat(session, kind, kind, started_at=now, now=now)
+    answer = door.get("/readyz", key=None)
+    assert (answer.status_code, set(answer.json["checks"].values())) == (200, {"ok"})
+
+
+def test_the_numbers_are_for_this_machine_alone(door: Any) -> None:
+    door.submitted()
+    answer = door.get("/metrics", key=None)
+    assert "tidegate_comments_pending 1.0" in answer.text
+    assert 'tidegate_jobs{kind="moderate"} 1.0' in answer.text
+    assert door.get("/metrics", key=None, headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 404
+    assert door.get("/metrics", key=None, environ_base={"REMOTE_ADDR": "203.0.113.1"}).status_code == 404
+
+
+def test_a_database_that_is_away_is_a_503_and_nothing_is_acknowledged(tmp_path: Path, sqlite_url: str) -> None:
+    for door in open_door(settings(tmp_path, sqlite_url)):
+        (tmp_path / "tidegate.db").rename(tmp_path / "away.db")
+        (tmp_path / "tidegate.db").mkdir()
+        door.runtime.database.dispose()
+        answer = door.post("/v1/comments", door.comment())
+        assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "database-unavailable", "2")
+        assert "sqlite" not in answer.text.lower()
+        assert door.get("/readyz", key=None).status_code == 503
+        assert door.get("/healthz", key=None).status_code == 200
+
+
+def test_the_client_address_comes_from_the_trusted_proxies_alone(tmp_path: Path, sqlite_url: str) -> None:
+    for door in open_door(settings(tmp_path, sqlite_url)):
+        forged = {"X-Forwarded-For": "203.0.113.9"}
+        answers = [door.get("/v1/comments", key="wrong", headers={**forged}) for _ in range(31)]
+        assert [answer.status_code for answer in answers[-2:]] == [401, 429]
+
+
+def test_a_browser_can_post_ten_a_minute_and_is_told_when_to_come_back(sqlite_door: Any) -> None:
+    body = {"post": sqlite_door.comment()["post"], "author": {"name": "Ann"}, "body": "A thought."}
+    answers = [sqlite_door.post("/v1/comments", body, key="publishable") for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [202] * 10 + [429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    assert 'author";q=10;w=60' in answers[0].headers["RateLimit-Policy"]
+
+
+@pytest.mark.valkey
+def test_limits_are_shared_through_redis_and_hold_without_it(tmp_path: Path, sqlite_url: str) -> None:
+    server = ValkeyServer(tmp_path / "valkey")
+    server.start()
+    try:
+        for door in open_door(settings(tmp_path, sqlite_url, redis_url=server.url)):
+            other = limits.Limits(door.runtime)
+            with door.app.test_request_context():
+                for _ in range(5):
+                    door.context.limits.spend(limits.AUTHOR, "ann")
+                    other.spend(limits.AUTHOR, "ann")
+                with pytest.raises(Exception, match="too-many-requests"):
+                    other.spend(limits.AUTHOR, "ann")
+            server.kill()
+            with door.app.test_request_context():
+                for _ in range(10):
+                    other.spend(limits.AUTHOR, "bob")
+                with pytest.raises(Exception, match="too-many-requests"):
+                    other.spend(limits.AUTHOR, "bob")
+    finally:
+        server.stop()
+
+
+@pytest.mark.valkey
+def test_a_hung_redis_costs_no_comment(tmp_path: Path, sqlite_url: str) -> None:
+    server = ValkeyServer(tmp_path / "valkey")
+    server.start()
+    try:
+        for door in open_door(settings(tmp_path, sqlite_url, redis_url=server.url)):
+            assert door.post("/v1/comments", door.comment("Before the pause.")).status_code == 202
+            server.pause()
+            began = time.monotonic()
+            for number in range(10):
+                assert door.post("/v1/comments", door.comment(f"During the pause, number {number}.")).status_code == 202
+            # Two time-outs open the breaker; without it ten requests would wait twenty times.
+            assert door.runtime.breaker.is_open or time.monotonic() - began > door.runtime.breaker.cooldown
+            assert "cannot be reached" in door.get("/readyz", key=None).json["notices"]["redis"]
+            server.resume()
+    finally:
+        server.resume()
+        server.stop()
