@@ -90,7 +90,8 @@ class Notifying:
         def send(client: Client, at: datetime) -> Reply:
             return client.send("POST", url, headers=signed_headers(message_id, body, secrets, now=at), body=body)
 
-        return Parcel(held=held, receiver=endpoint.id, send=send)
+        probe = endpoint.failures >= schedule.FAILURES_TO_OPEN
+        return Parcel(held=held, receiver=endpoint.id, send=send, probe=probe)
 
     def conclude(self, session: Session, parcel: Parcel, reply: Reply, *, now: datetime) -> None:
         """Store what came of an attempt; raises LeaseLost when it is not ours to store any more."""
@@ -112,11 +113,13 @@ class Notifying:
             _succeeded(session, endpoint, now=now)
             queue.finish(session, parcel.held, now=now)
         else:
-            self._failed(session, endpoint, reply, now=now)
+            self._failed(session, endpoint, reply, probe=parcel.probe, now=now)
             self._reschedule(session, parcel.held, endpoint, delivery, reply, now=now)
 
-    def _failed(self, session: Session, endpoint: Endpoint, reply: Reply, *, now: datetime) -> None:
-        endpoint.failures += 1
+    def _failed(self, session: Session, endpoint: Endpoint, reply: Reply, *, probe: bool, now: datetime) -> None:
+        # Attempts that were under way when the breaker opened say nothing new; only a failed probe makes the next one later.
+        news = probe or endpoint.failures < schedule.FAILURES_TO_OPEN
+        endpoint.failures += news
         endpoint.failing_since = endpoint.failing_since or now
         endpoint.gone += reply.status == 410
         if endpoint.state is not EndpointState.ACTIVE or endpoint.deleted_at is not None:
@@ -127,7 +130,8 @@ class Notifying:
             rest(session, endpoint, EndpointState.PAUSED, reason="failing", by="system", now=now)
         else:
             steps = self._settings.webhook_schedule
-            waits = [schedule.probe_at(steps, endpoint.failures, now=now), schedule.throttle(reply, now=now)]
+            probe_at = schedule.probe_at(steps, endpoint.failures, now=now) if news else endpoint.open_until
+            waits = [probe_at, schedule.throttle(reply, now=now)]
             until = max((wait for wait in waits if wait is not None), default=None)
             if until is not None:
                 endpoint.open_until = until

@@ -13,10 +13,12 @@ from moderation.queue import Claim
 class Parcel:
     """A job in our hands and how to send what it is about.
 
-    ``receiver`` is the endpoint's or publisher's id, ``version`` the comment's version that is sent (publications only).
+    ``receiver`` is the endpoint's or publisher's id, ``version`` the comment's version that is sent (publications only);
+    ``probe`` says that the receiver's breaker is open and this one attempt is to find out whether it is back.
     """
 
     held: Claim
     receiver: UUID
     send: Callable[[Client, datetime], Reply]
     version: int = 0
+    probe: bool = False

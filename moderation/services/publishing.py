@@ -236,23 +236,36 @@ class Publishing:
             elif (resting := _resting_state(session, publisher)) is not None:
                 publication.state = resting
                 queue.finish(session, held, now=now)
-            elif (until := self._wait_for(publisher.id, now=now)) is not None:
+            elif (until := self._wait_for(session, publisher, now=now)) is not None:
                 error = publication.last_error or "publisher_open"
                 queue.fail(session, held, now=now, run_at=until, error=error, counts=False)
             else:
                 parcels.append(self._parcel(held, publication, publisher, state_of(session, comment)))
         return parcels
 
-    def _wait_for(self, publisher: UUID, *, now: datetime) -> datetime | None:
+    def _wait_for(self, session: Session, publisher: Publisher, *, now: datetime) -> datetime | None:
+        if self._open_until(publisher.id, now=now) is not None:
+            # What is put back now must be seen by the success that releases all: one just being stored is awaited.
+            session.refresh(publisher, with_for_update={"read": True})
         with self._lock:
-            health = self._health.get(publisher)
+            health = self._health.get(publisher.id)
             if health is None:
                 return None
             if health.open_until is not None and health.open_until > now:
                 return health.open_until
-            # This one is the probe; the others stay out meanwhile.
+            # This one is the probe, where there is need of one; the others stay out meanwhile.
             health.open_until = schedule.probe_at(self._settings.webhook_schedule, health.failures, now=now)
             return None
+
+    def _open_until(self, publisher: UUID, *, now: datetime) -> datetime | None:
+        with self._lock:
+            health = self._health.get(publisher)
+            return health.open_until if health and health.open_until and health.open_until > now else None
+
+    def _is_open(self, publisher: UUID) -> bool:
+        with self._lock:
+            health = self._health.get(publisher)
+            return health is not None and health.failures >= schedule.FAILURES_TO_OPEN
 
     def _parcel(self, held: Claim, publication: Publication, publisher: Publisher, state: CommentState) -> Parcel:
         config = dict(publisher.config)
@@ -263,13 +276,20 @@ class Publishing:
         def send(client: Client, at: datetime) -> Reply:
             return way.publish(state, Sending(client=client, message_id=message_id, secrets=secrets, now=at))
 
-        return Parcel(held=held, receiver=publisher.id, send=send, version=state.version)
+        return Parcel(held=held, receiver=publisher.id, send=send, version=state.version, probe=self._is_open(publisher.id))
 
     def conclude(self, session: Session, parcel: Parcel, reply: Reply, *, now: datetime) -> None:
         """Store what came of an attempt; raises LeaseLost when it is not ours to store any more.
 
-        The publication is locked before its job, as when a newer state is wanted: one of the two sees the other.
+        The publisher is locked first, then the publication, then its job, as when a newer state is wanted or a blog is
+        paused: one of the two sees the other.
         """
+        publisher = session.scalars(
+            select(Publisher)
+            .where(Publisher.id == parcel.receiver)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        ).one()
         publication = session.scalars(
             select(Publication)
             .where(Publication.id == parcel.held.subject_id)
@@ -278,7 +298,6 @@ class Publishing:
         ).one_or_none()
         if publication is None:
             raise LeaseLost(f"publication {parcel.held.subject_id} is no more")
-        publisher = session.get_one(Publisher, parcel.receiver, populate_existing=True)
         publication.last_error = reply.error
         if reply.ok:
             publication.applied = max(publication.applied, parcel.version)
@@ -292,7 +311,7 @@ class Publishing:
                 events.enqueue_publications(session, [publication], now=now)
         else:
             self._reschedule(session, parcel.held, publication, publisher, reply, now=now)
-        self._remember(session, parcel.receiver, reply, now=now)
+        self._remember(session, parcel, reply, now=now)
 
     def _reschedule(
         self, session: Session, held: Claim, publication: Publication, publisher: Publisher, reply: Reply, *, now: datetime
@@ -312,17 +331,18 @@ class Publishing:
         else:
             queue.fail(session, held, now=now, run_at=again, error=reply.error or "")
 
-    def _remember(self, session: Session, publisher: UUID, reply: Reply, *, now: datetime) -> None:
+    def _remember(self, session: Session, parcel: Parcel, reply: Reply, *, now: datetime) -> None:
         with self._lock:
             if reply.ok:
-                health = self._health.pop(publisher, None)
+                health = self._health.pop(parcel.receiver, None)
             else:
-                health = self._health.setdefault(publisher, Health())
-                health.failures += 1
-                health.open_until = schedule.probe_at(self._settings.webhook_schedule, health.failures, now=now)
+                health = self._health.setdefault(parcel.receiver, Health())
+                if parcel.probe or health.failures < schedule.FAILURES_TO_OPEN:
+                    health.failures += 1
+                    health.open_until = schedule.probe_at(self._settings.webhook_schedule, health.failures, now=now)
         if health is None:
             return
-        jobs = queue.to_receiver(publisher)
+        jobs = queue.to_receiver(parcel.receiver)
         if reply.ok and health.failures >= schedule.FAILURES_TO_OPEN:
             queue.hasten(session, JobKind.PUBLISH, jobs, now=now)
         elif not reply.ok and health.open_until is not None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -19,6 +20,7 @@ from moderation.outbound.http import Reply
 from moderation.services import endpoints, events
 from moderation.services.attempts import Notifying, redact
 from moderation.services.delivery import LEASE, SLOTS_PER_RECEIVER
+from moderation.services.parcels import Parcel
 from tests.moderation.outbound.receiver import Got, listening, status
 from tests.moderation.services.outgoing import SECRET, Outgoing, outgoing
 
@@ -231,6 +233,54 @@ def test_an_open_breaker_lets_one_probe_through_and_a_success_releases_all(out: 
     assert set(out.states()) == {"delivered"}
     endpoint = out.endpoint(new)
     assert (endpoint.failures, endpoint.failing_since, endpoint.open_until) == (0, None, None)
+
+
+def test_a_burst_of_failures_opens_the_breaker_no_longer_than_five_do(out: Outgoing) -> None:
+    new = out.subscribe()
+    out.receiver.answer = status(500)
+    out.news(SLOTS_PER_RECEIVER * 2)
+    assert out.drain() >= 5
+    endpoint = out.endpoint(new)
+    assert (endpoint.failures, endpoint.open_until) == (5, out.clock.now() + timedelta(seconds=30))
+    out.clock.move(30)
+    assert out.drain() == 1
+    endpoint = out.endpoint(new)
+    assert (endpoint.failures, endpoint.open_until) == (6, out.clock.now() + timedelta(seconds=300))
+
+
+def test_of_two_workers_that_claim_at_once_one_gets_the_probe(out: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+    out.subscribe()
+    out.receiver.answer = status(500)
+    out.news(5)
+    out.drain()
+    out.news(5)
+    out.clock.move(30)
+    load = Notifying.load
+    inside, second_is_done = threading.Event(), threading.Event()
+
+    def load_and_linger(self: Notifying, *arguments: Any, **named: Any) -> list[Parcel]:
+        parcels = load(self, *arguments, **named)
+        if not inside.is_set():
+            inside.set()
+            # The second has to wait for this transaction, so this is over only with the time.
+            second_is_done.wait(0.5)
+        return parcels
+
+    monkeypatch.setattr(Notifying, "load", load_and_linger)
+    other = out.another()
+    claimed: list[Parcel] = []
+
+    def second() -> None:
+        inside.wait(10)
+        claimed.extend(parcel for _, parcel in other._claim())
+        second_is_done.set()
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    claimed.extend(parcel for _, parcel in out.deliverer._claim())
+    thread.join(10)
+    other.close()
+    assert len(claimed) == 1
 
 
 def test_a_slow_endpoint_gets_four_attempts_at_once_and_starves_nobody(out: Outgoing) -> None:
