@@ -153,7 +153,7 @@ def _deliver(session: Session, event: Event, comment: Comment, *, now: datetime)
     for endpoint in endpoints:
         if not wants(endpoint, event.type):
             continue
-        if endpoint.include_text and text is None:
+        if endpoint.include_text and text is None and event.type not in {WITHDRAWN, ERASED}:
             text = session.scalar(
                 select(Revision.body).where(Revision.comment_id == comment.id, Revision.number == comment.current_revision)
             )

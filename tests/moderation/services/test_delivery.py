@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from moderation.config import DEFAULT_SCHEDULE
 from moderation.database import Database
-from moderation.models import EndpointState, Job
+from moderation.models import EndpointState, Job, Status
 from moderation.outbound.http import Reply
 from moderation.services import endpoints, events
 from moderation.services.attempts import Notifying, redact
@@ -55,6 +55,16 @@ def test_the_text_goes_only_where_it_was_asked_for(out: Outgoing) -> None:
         out.drain()
         assert b"a text to read" not in out.receiver.got[0].body
         assert orjson.loads(curious.got[0].body)["data"]["comment"]["body"] == "a text to read"
+
+
+@pytest.mark.parametrize("end", [events.ERASED, events.WITHDRAWN])
+def test_news_of_an_erasure_or_withdrawal_carry_no_text(out: Outgoing, end: str) -> None:
+    out.subscribe(include_text=True)
+    comment = out.comment("a canary in the text")
+    out.change(comment)
+    out.change(comment, end, status=Status.ERASED)
+    out.drain()
+    assert [b"canary" in got.body for got in out.receiver.got] == [True, False]
 
 
 def test_an_hour_of_500s_is_tried_by_the_schedule_with_the_same_bytes_and_the_same_id(out: Outgoing) -> None:
