@@ -1,6 +1,6 @@
 """The text of docs/cli.md below its introduction, made from the commands, so that a test can hold the page to them.
 
-``python -c "from moderation.cli import tidegate as t; from moderation.commands.reference import page; print(page(t))"`` prints it.
+Printed by ``python -c "from moderation import cli; from moderation.commands.reference import page; print(page(cli.tidegate))"``.
 """
 
 from collections.abc import Iterator
