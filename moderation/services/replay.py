@@ -147,4 +147,4 @@ def _moderators(session: Session, site_id: UUID, since: datetime) -> dict[UUID, 
         )
         .order_by(Decision.id)
     )
-    return dict(rows.tuples().all())
+    return {row.id: row.verdict for row in rows}
