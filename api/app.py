@@ -41,9 +41,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-BROWSERS_MAY = "GET, POST, OPTIONS"
 BROWSERS_SEND = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, X-API-Key"
-BROWSERS_SEE = "ETag, Location, Preference-Applied, RateLimit-Policy, Retry-After, X-Request-ID"
+BROWSERS_SEE = "ETag, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 
 
 class OrjsonProvider(JSONProvider):
@@ -101,6 +100,8 @@ def create_app(runtime: Runtime) -> Flask:
     )
     app.before_request(_begin)
     app.after_request(_finish)
+    # A post's address is part of a path and has two slashes in it.
+    app.url_map.merge_slashes = False
     api = ProblemApi(app)
     errors.register(app)
     for blueprint in (
@@ -124,7 +125,7 @@ def _begin() -> Response | None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if request.method == "OPTIONS" and request.url_rule is not None:
-        return Response(status=HTTPStatus.NO_CONTENT)
+        return _preflight()
     here = context()
     try:
         found = auth.identify(here.runtime)
@@ -150,21 +151,28 @@ def _finish(response: Response) -> Response:
 
 def _cross_origin(response: Response) -> None:
     """Let the pages of a site read what its publishable key may see; other origins get no such header."""
-    origin = request.headers.get("Origin")
     response.vary.add("Origin")
-    if not origin:
-        return
-    if request.method == "OPTIONS":
-        if not _is_some_sites(origin):
-            return
-        response.headers["Access-Control-Allow-Methods"] = BROWSERS_MAY
-        response.headers["Access-Control-Allow-Headers"] = BROWSERS_SEND
-        response.headers["Access-Control-Max-Age"] = "600"
-    elif origin not in g.get("origins", ()):
-        return
-    response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Access-Control-Expose-Headers"] = BROWSERS_SEE
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    origin = request.headers.get("Origin")
+    if origin and origin in g.get("origins", ()):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = BROWSERS_SEE
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+
+
+def _preflight() -> Response:
+    """Tell a browser what a page may send, where its origin is one of a site's and the route takes publishable keys."""
+    answer = Response(status=HTTPStatus.NO_CONTENT)
+    origin = request.headers.get("Origin")
+    rule = request.url_rule
+    allowed = sorted((rule.methods if rule is not None else None) or set())
+    answer.headers["Allow"] = ", ".join(allowed)
+    open_to_browsers = [method for method in allowed if auth.is_for_browsers(request.endpoint, method)]
+    if origin and open_to_browsers and _is_some_sites(origin):
+        g.origins = [origin]
+        answer.headers["Access-Control-Allow-Methods"] = ", ".join(open_to_browsers)
+        answer.headers["Access-Control-Allow-Headers"] = BROWSERS_SEND
+        answer.headers["Access-Control-Max-Age"] = "600"
+    return answer
 
 
 def _is_some_sites(origin: str) -> bool:

@@ -70,6 +70,12 @@ def permission_of(app: Flask, endpoint: str | None, method: str) -> str | None:
     return permission
 
 
+def is_for_browsers(endpoint: str | None, method: str) -> bool:
+    """Tell whether a route takes publishable keys."""
+    permission = permission_of(current_app, endpoint, method)
+    return KeyKind.PUBLISHABLE in PERMISSIONS.get(permission or "", ())
+
+
 def may(principal: Principal, permission: str) -> bool:
     """Tell whether the holder of a key may do that."""
     return (principal.role if principal.kind is KeyKind.PERSONAL else principal.kind) in PERMISSIONS[permission]

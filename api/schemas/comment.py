@@ -67,7 +67,11 @@ class CommentIn(Schema):
 class BatchIn(Schema):
     """Up to a hundred comments, each accepted or refused by itself."""
 
-    items = fields.List(fields.Dict(), required=True, validate=validate.Length(min=1, max=100))
+    items = fields.List(
+        fields.Dict(metadata={"description": "as for POST /v1/comments"}),
+        required=True,
+        validate=validate.Length(min=1, max=100),
+    )
 
 
 class RevisionIn(Schema):

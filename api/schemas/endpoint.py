@@ -109,6 +109,12 @@ class EventsQuery(Schema):
     limit = Number(load_default=100, least=1, most=500)
 
 
+class StreamQuery(Schema):
+    """Where to begin to stream the feed."""
+
+    after = Number(most=2**63 - 1, metadata={"description": "without it, and without Last-Event-ID, from now on"})
+
+
 class EventOut(Schema):
     """Something that happened; ``position`` only grows and has no gaps that are filled later."""
 

@@ -1,6 +1,8 @@
 """The moderators' queue: what waits, who is at it, what is decided, and taking it back."""
 
+import math
 from typing import Any
+from uuid import UUID
 
 from flask import g
 from flask.views import MethodView
@@ -12,6 +14,7 @@ from api.idempotency import idempotency_key
 from api.schemas.case import CaseOut, DecideIn, QueueOut, QueueQuery
 from api.schemas.comment import CommentOut, DecisionOut
 from api.v1.comments import shown as comment_shown
+from moderation.errors import IdempotencyMismatch, UnknownId
 from moderation.ids import read, show
 from moderation.models import CaseKind
 from moderation.policy.verdict import Verdict
@@ -102,7 +105,7 @@ class Decisions(MethodView):
         runtime = context().runtime
         number = read("comment", comment_id)
         cause = _cause()
-        runtime.database.transact(
+        decision = runtime.database.transact(
             lambda session: review.decide(
                 session,
                 principal().site_id,
@@ -117,6 +120,10 @@ class Decisions(MethodView):
                 now=runtime.clock.now(),
             )
         )
+        wanted = (number, asked["verdict"], asked["revision"])
+        if (decision.comment_id, decision.verdict, decision.revision) != wanted:
+            # The key was used before, to decide something else.
+            raise IdempotencyMismatch(cause)
         with runtime.database.reading() as session:
             return comment_shown(comments.view(session, principal().site_id, number))
 
@@ -142,6 +149,8 @@ class Undo(MethodView):
                 now=runtime.clock.now(),
             )
         )
+        if decision.undoes != number:
+            raise IdempotencyMismatch(cause)
         return decisions.as_public(decision)
 
 
@@ -161,15 +170,18 @@ def _act(act: Any, case_id: str) -> dict[str, Any]:
     )
 
 
-def _cursor(after: str | None) -> tuple[float, Any] | None:
+def _cursor(after: str | None) -> tuple[float, UUID] | None:
     if after is None:
         return None
-    priority, _, case_id = after.partition("~")
+    shown, _, case_id = after.partition("~")
     try:
-        return float(priority), read("case", case_id)
-    except ValueError:
+        priority, place = float(shown), read("case", case_id)
+    except (ValueError, UnknownId):
+        priority, place = math.nan, UUID(int=0)
+    if not math.isfinite(priority):
         detail = "Not a cursor of ours."
-        raise Problem(422, "invalid", detail, faults=[fault("/query/after", "invalid", detail)]) from None
+        raise Problem(422, "invalid", detail, faults=[fault("/query/after", "invalid", detail)])
+    return priority, place
 
 
 def _shown(case: CaseView) -> dict[str, Any]:

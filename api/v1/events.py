@@ -8,7 +8,7 @@ from flask.views import MethodView
 from api.auth import needs, principal
 from api.context import blueprint, context
 from api.errors import RETRY_AFTER, Problem
-from api.schemas.endpoint import EventsOut, EventsQuery
+from api.schemas.endpoint import EventsOut, EventsQuery, StreamQuery
 from api.streams import Full, as_public
 from moderation.services import endpoints
 
@@ -33,16 +33,29 @@ class Events(MethodView):
 class Stream(MethodView):
     """The feed, streamed."""
 
-    @blp.arguments(EventsQuery, location="query")
+    @blp.arguments(StreamQuery, location="query")
     @blp.response(200, content_type="text/event-stream")
     @needs("events:read")
     def get(self, query: dict[str, Any]) -> Any:
-        """Stream events as they get their place; ends after a minute and goes on from ``Last-Event-ID``."""
-        last = request.headers.get("Last-Event-ID", "")
-        position = int(last) if last.isascii() and last.isdecimal() and len(last) < 19 else query["after"]
+        """Stream events as they get their place.
+
+        Begins behind ``Last-Event-ID``, else behind ``after``, else with what happens from now on. Ends after a minute; a reader
+        comes back by itself.
+        """
+        position = _position(query.get("after"))
         try:
             body = context().hub.stream(principal().site_id, position)
         except Full:
             headers = {"Retry-After": str(RETRY_AFTER)}
             raise Problem(503, "too-many-streams", "All streams are taken; read /v1/events meanwhile.", headers=headers) from None
         return Response(body, content_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+
+def _position(after: int | None) -> int:
+    last = request.headers.get("Last-Event-ID", "")
+    if last.isascii() and last.isdecimal() and len(last) < 19:
+        return int(last)
+    if after is not None:
+        return after
+    with context().runtime.database.reading() as session:
+        return endpoints.feed_end(session, principal().site_id)

@@ -4,10 +4,13 @@ from typing import Any
 
 from flask import Response, request
 from flask.views import MethodView
+from marshmallow import ValidationError
 
 from api.auth import needs, principal
 from api.context import blueprint, context
+from api.schemas.fields import PostKey
 from api.schemas.thread import CountsOut, CountsQuery, ThreadOut, ThreadQuery
+from moderation.errors import NotFound
 from moderation.ids import read, show
 from moderation.services import threads
 from moderation.services.events import iso
@@ -27,6 +30,7 @@ class Thread(MethodView):
     def get(self, query: dict[str, Any], key: str) -> Any:
         """Read a page of a thread; whole conversations, each parent before its replies."""
         site_id = principal().site_id
+        key = _key(key)
         after = read("comment", query["after"]) if "after" in query else None
         variant = request.query_string.decode("ascii", "replace")
         with context().runtime.database.reading() as session:
@@ -60,6 +64,14 @@ class Counts(MethodView):
         """Count the public comments of up to a hundred posts; unknown ones have none."""
         with context().runtime.database.reading() as session:
             return {"counts": threads.counts(session, principal().site_id, query["post"])}
+
+
+def _key(key: str) -> str:
+    """Return a post's key from a path; what no post can be called does not exist."""
+    try:
+        return str(PostKey().deserialize(key))
+    except ValidationError:
+        raise NotFound("post", key) from None
 
 
 def _tagged(response: Response, tag: str) -> Response:

@@ -275,6 +275,12 @@ def feed(session: Session, site_id: UUID, *, after: int, limit: int = 100) -> li
     return list(session.scalars(query))
 
 
+def feed_end(session: Session, site_id: UUID) -> int:
+    """Return the feed position of the site's newest event, 0 where there is none yet."""
+    newest = select(Event.feed_pos).where(Event.site_id == site_id, Event.feed_pos.is_not(None))
+    return session.scalar(newest.order_by(Event.feed_pos.desc()).limit(1)) or 0
+
+
 def _locked(session: Session, site_id: UUID, endpoint_id: UUID) -> Endpoint:
     find(session, site_id, endpoint_id)
     endpoint = lock_endpoint(session, endpoint_id)

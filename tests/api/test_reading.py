@@ -1,8 +1,11 @@
 """Threads, the queue, endpoints, the feed and the streams over HTTP."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
+import pytest
 
 from tests.api.conftest import ABUSIVE
 
@@ -147,3 +150,61 @@ def test_the_thirteenth_stream_is_told_to_come_back(sqlite_door: Any) -> None:
     assert (full.status_code, full.json["code"], full.headers["Retry-After"]) == (503, "too-many-streams", "2")
     for answer in answers:
         answer.close()
+
+
+def test_of_two_who_decide_at_once_one_is_told_of_the_other(door: Any) -> None:
+    view = door.decided(ABUSIVE)
+    start = threading.Barrier(2)
+
+    def decide(who: str) -> Any:
+        start.wait()
+        asked = {"verdict": "approve", "revision": 1}
+        return door.post(f"/v1/comments/{view['id']}/decisions", asked, key=who)
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = sorted(pool.map(decide, ("moderator", "editor")), key=lambda answer: int(answer.status_code))
+    assert [answer.status_code for answer in answers] == [201, 409]
+    assert answers[1].json["current"]["decision"]["id"] == answers[0].json["decision"]["id"]
+
+
+def test_an_idempotency_key_decides_one_thing_only(door: Any) -> None:
+    first, second = (door.decided(ABUSIVE) for _ in range(2))
+    headers = {"Idempotency-Key": "k"}
+    asked = {"verdict": "approve", "revision": 1}
+    made = door.post(f"/v1/comments/{first['id']}/decisions", asked, key="moderator", headers=headers)
+    other = door.post(f"/v1/comments/{second['id']}/decisions", asked, key="moderator", headers=headers)
+    undo = door.post(f"/v1/decisions/{made.json['decision']['id']}/undo", key="moderator", headers=headers)
+    assert made.status_code == 201
+    assert [(answer.status_code, answer.json["code"]) for answer in (other, undo)] == [(422, "idempotency-mismatch")] * 2
+    assert door.shown(second["id"])["status"] == second["status"]
+
+
+@pytest.mark.parametrize("key", ["%00", "http:%2F%2F[", "https://blog.example:99999999/", "a%0Ab", "x" * 3000])
+def test_what_no_post_can_be_called_does_not_exist(door: Any, key: str) -> None:
+    assert door.get(f"/v1/posts/{key}/comments").status_code == 404
+    assert door.get(f"/v1/posts/counts?post={key}").status_code == 422
+
+
+def test_a_new_stream_begins_with_what_happens_from_now_on(door: Any) -> None:
+    door.decided()
+    door.place()
+    answer = door.get("/v1/stream", buffered=False)
+    chunks = iter(answer.response)
+    assert next(chunks) == b"retry: 2000\n\n"
+    door.decided()
+    door.place()
+    assert [next(chunks).split(b"\n")[0] for _ in range(2)] == [b"id: 3", b"id: 4"]
+    answer.close()
+
+
+def test_a_page_of_another_origin_cannot_use_the_sites_key(sqlite_door: Any) -> None:
+    body = {**sqlite_door.comment(), "author": {"name": "Ann"}}
+    answer = sqlite_door.post("/v1/comments", body, key="publishable", headers={"Origin": "https://evil.example"})
+    assert (answer.status_code, answer.json["code"]) == (403, "origin")
+
+
+def test_a_preflight_offers_only_what_takes_publishable_keys(sqlite_door: Any) -> None:
+    ours = {"Origin": "https://blog.example"}
+    assert sqlite_door.call("OPTIONS", "/v1/comments", key=None, headers=ours).headers["Access-Control-Allow-Methods"] == "POST"
+    assert "Access-Control-Allow-Origin" not in sqlite_door.call("OPTIONS", "/v1/cases", key=None, headers=ours).headers
+    assert sqlite_door.call("OPTIONS", "/nowhere", key=None, headers=ours).status_code == 404
