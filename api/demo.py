@@ -66,6 +66,7 @@ class Demo:
     publishable_key: str
     secret_key: str
     webhook_secret: str
+    demo_blog_url: str
 
     @classmethod
     def read(cls, home: Path) -> "Demo | None":
@@ -75,6 +76,10 @@ class Demo:
             return cls(**{name: str(found[name]) for name in cls.__slots__})
         except (FileNotFoundError, json.JSONDecodeError, KeyError):
             return None
+
+    def page_of(self, article: Article) -> str:
+        """Return an article's address, whatever the request at hand called this host."""
+        return self.demo_blog_url + url_for("article", slug=article.slug)
 
     def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """Ask the API with the secret key and return status and JSON; raises Unreachable."""
@@ -154,14 +159,14 @@ class Inbox:
 
     def _note(self, entry: dict[str, Any]) -> None:
         body = entry["body"]
-        data = body.get("data", {})
+        data = body.get("data") or {}
         self._known.add(entry["id"])
         self._newest.append(
             {
                 "timestamp": body.get("timestamp"),
                 "type": body.get("type"),
-                "comment": data.get("comment", {}).get("id"),
-                "post": data.get("post", {}).get("id"),
+                "comment": (data.get("comment") or {}).get("id"),
+                "post": (data.get("post") or {}).get("id"),
                 "seq": data.get("seq"),
             }
         )
@@ -209,7 +214,11 @@ def _serve_pages(app: Flask, home: Path) -> None:
     @app.post("/<slug>/comments")
     def post_comment(slug: str) -> AnyResponse | tuple[str, int]:
         found = _find(slug)
-        if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        origin = request.headers.get("Origin", request.host_url.rstrip("/"))
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in {
+            "same-origin",
+            "none",
+        } or origin != request.host_url.rstrip("/"):
             abort(403, "Comments are sent from this blog's own pages.")
         outcome, message = _send(home, found)
         if outcome == "fault":
@@ -279,7 +288,7 @@ def _send(home: Path, article: Article) -> tuple[str, str]:
     comment = {
         "post": {
             "id": article.slug,
-            "url": url_for("article", slug=article.slug, _external=True),
+            "url": demo.page_of(article),
             "title": article.title,
             "excerpt": article.summary,
         },

@@ -40,6 +40,10 @@ VERY_LATE: Final = timedelta(seconds=60)
 VERIFIED_AT_ONCE: Final = 20_000
 """Rows of the audit log that are checked here; ``tidegate audit verify`` checks them all."""
 
+MOUNTS: Final = Path("/proc/self/mounts")
+FAR_AWAY: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs")
+"""How the kinds of filesystem begin on which SQLite's locks cannot be trusted."""
+
 NEEDED: Final = ("moderate", "deliver", "relay")
 
 
@@ -84,6 +88,10 @@ def _files(settings: Settings) -> Iterator[Finding]:
         if loose
         else Finding("privacy", "ok", f"{settings.home} is its owner's alone")
     )
+    if settings.database_url.startswith("sqlite:") and MOUNTS.exists():
+        kind = filesystem(settings.home, MOUNTS.read_text())
+        if kind.startswith(FAR_AWAY):
+            yield Finding("filesystem", "fail", f"{settings.home} is on {kind}: SQLite loses data over a network, use PostgreSQL")
     free = shutil.disk_usage(settings.home).free
     level: Level = "fail" if free < NO_DISK else "warn" if free < LITTLE_DISK else "ok"
     yield Finding("disk", level, f"{free / 1e9:.1f} GB free at {settings.home}")
@@ -92,6 +100,17 @@ def _files(settings: Settings) -> Iterator[Finding]:
 def _private(home: Path) -> list[tuple[Path, int]]:
     folders = [(path, stat.S_IRWXU) for path in (home, home / "data", home / "logs", home / "keys")]
     return [*folders, (home / "keys" / "master", 0o600), (home / "demo.json", 0o600)]
+
+
+def filesystem(path: Path, mounts: str) -> str:
+    """Return the kind of filesystem that ``path`` is on, by the kernel's table of mounts; empty where that does not say."""
+    found = ("", "")
+    for line in mounts.splitlines():
+        _, point, kind, *_ = line.split()
+        point = point.replace("\\040", " ")
+        if path.is_relative_to(point) and len(point) >= len(found[0]):
+            found = (point, kind)
+    return found[1]
 
 
 def _models(settings: Settings) -> Finding:

@@ -6,7 +6,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from moderation.commands.shell import FINDING, USAGE, Fault, Shell, shelled, table
+from moderation.commands.shell import DOWN, FINDING, USAGE, Fault, Shell, shelled, table
 from moderation.config import Settings
 from moderation.models import Audit
 from moderation.services import backup as backups
@@ -52,7 +52,10 @@ def backup(shell: Shell, folder: Path) -> None:
 
     Who holds the copy holds the comments and can forge keys and seals: keep it as safe as the installation.
     """
-    manifest = backups.backup(shell.database, shell.settings, folder, now=shell.now)
+    try:
+        manifest = backups.backup(shell.database, shell.settings, folder, now=shell.now)
+    except backups.BackupFailed as error:
+        raise Fault(str(error), DOWN) from error
     size = sum(each.bytes for each in manifest.files.values())
     lines = [f"{folder}: {manifest.database}, {size / 1e6:.1f} MB, schema {manifest.schema}"]
     if backups.MASTER not in manifest.files:
@@ -66,7 +69,12 @@ def backup(shell: Shell, folder: Path) -> None:
 @shelled
 def restore(shell: Shell, folder: Path, *, force: bool) -> int:
     """Put the backup in DIR in place of this installation's data, which must be stopped, and verify it."""
-    done = backups.restore(shell.settings, folder, force=force, now=shell.now)
+    try:
+        done = backups.restore(shell.settings, folder, force=force, now=shell.now)
+    except backups.Damaged as error:
+        raise Fault(error.detail, FINDING) from error
+    except backups.BackupFailed as error:
+        raise Fault(str(error), DOWN) from error
     if backups.fingerprint(Settings.from_env().secret) != done.manifest.secret:
         raise Fault("restored, but TIDEGATE_SECRET is another one than the backup's: keys and seals will not hold", USAGE)
     lines = [f"restored what {folder} held on {done.manifest.made_at}"]

@@ -42,6 +42,13 @@ PRIVATE: Final = 0o600
 FOLDER: Final = 0o700
 
 
+class Damaged(Refused):
+    """The backup is not what its manifest says."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("backup-damaged", detail)
+
+
 class BackupFailed(TidegateError):
     """The copy could not be made or put back; the message says what an operator can do."""
 
@@ -137,14 +144,14 @@ def backup(database: Database, settings: Settings, folder: Path, *, now: datetim
 
 
 def verify(folder: Path) -> Manifest:
-    """Check that a backup is what its manifest says, to the last bit; raises Refused naming the file that is not."""
+    """Check that a backup is what its manifest says, to the last bit; raises Damaged naming the file that is not."""
     manifest = Manifest.read(folder)
     for name, expected in manifest.files.items():
         path = folder / name
         if Path(name).name != name or not path.is_file():
-            raise Refused("backup-damaged", f"{path} is missing")
+            raise Damaged(f"{path} is missing")
         if _described(path) != expected:
-            raise Refused("backup-damaged", f"{path} is damaged: its checksum is not that of the manifest")
+            raise Damaged(f"{path} is damaged: its checksum is not that of the manifest")
     return manifest
 
 

@@ -179,8 +179,16 @@ def test_text_stays_text(blog: Blog) -> None:
 
 
 def test_another_sites_form_cannot_post_here(blog: Blog) -> None:
-    answer = blog.client.post("/defence-treaty/comments", data={"body": CIVIL}, headers={"Sec-Fetch-Site": "cross-site"})
-    assert answer.status_code == 403
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        answer = blog.client.post("/defence-treaty/comments", data={"body": CIVIL}, headers=headers)
+        assert answer.status_code == 403
+
+
+def test_a_forged_host_does_not_name_the_page(blog: Blog) -> None:
+    blog.client.post("/observers/comments", data={"name": "Ada", "body": CIVIL}, headers={"Host": "evil.example"})
+    posts = {comment["post"]["url"] for comment in blog.door.get("/v1/comments", key=blog.demo.secret_key).json["items"]}
+    assert posts == {f"{BLOG}/observers"}
+    assert "evil.example" not in blog.client.get("/observers", headers={"Host": "evil.example"}).text
 
 
 def test_pages_allow_their_own_scripts_and_the_api_and_nothing_else(blog: Blog) -> None:

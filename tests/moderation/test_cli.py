@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text, update
 
 from moderation.cli import COMMANDS, tidegate
+from moderation.commands.doctor import filesystem
 from moderation.commands.reference import helps, page
 from moderation.database import Database
 from moderation.ids import new_id, show
@@ -128,6 +129,14 @@ def test_every_fault_of_the_configuration_has_its_line(cli: Cli, monkeypatch: py
     monkeypatch.setenv("DATABASE_URL", "mysql://x")
     lines = cli("site", "list", code=2).stderr.splitlines()
     assert [line.split(": ")[1] for line in lines] == ["TIDEGATE_PORT", "PUBLIC_URL", "DATABASE_URL"]
+
+
+def test_up_refuses_a_wrong_configuration_before_it_starts_anything(
+    cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_PORT", "many")
+    assert cli("up", code=2).stderr.startswith("tidegate: TIDEGATE_PORT: ")
+    assert not home.exists()
 
 
 def test_a_database_that_does_not_answer_is_four(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,6 +369,9 @@ def test_a_backup_comes_back_in_another_home(
     assert made["database"] == ("sqlite" if installed.is_sqlite else "postgresql")
     assert "TIDEGATE_SECRET" in cli("backup", str(tmp_path / "again")).stdout
     assert "not empty" in cli("backup", folder, code=2).stderr
+    (Path(folder) / "manifest.json").rename(tmp_path / "manifest.json")
+    assert "holds no backup" in cli("restore", folder, code=2).stderr
+    (tmp_path / "manifest.json").rename(Path(folder) / "manifest.json")
     cli("site", "add", "later")
     assert "--force" in cli("restore", folder, code=2).stderr
     installed.dispose()
@@ -410,6 +422,13 @@ def test_a_doctor_says_what_is_wrong(cli: Cli, installed: Database, home: Path, 
     }
     assert "moderate, deliver, relay" in found["workers"]["detail"]
     assert "300 s" in found["queue"]["detail"]
+
+
+def test_a_doctor_knows_a_network_filesystem() -> None:
+    mounts = "/dev/a / ext4 rw 0 0\nserver:/x /srv/far\\040away nfs4 rw 0 0\n/dev/b /srv/far\\040away/near xfs rw 0 0\n"
+    assert filesystem(Path("/srv/far away/home"), mounts) == "nfs4"
+    assert filesystem(Path("/srv/far away/near/home"), mounts) == "xfs"
+    assert filesystem(Path("/srv/farther"), mounts) == "ext4"
 
 
 def test_a_doctor_without_a_database_still_looks_at_the_rest(cli: Cli, home: Path) -> None:
