@@ -3,6 +3,7 @@
 Route, key, limit, length and type, JSON, schema, text rules, database: each step is cheaper than the next.
 """
 
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import select
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import auth, errors, health, limits
+from api import auth, errors, health, limits, metrics
 from api.context import KEY, Context, context
 from api.parsing import MAX_BATCH_BYTES
 from api.ringing import Ringer
@@ -41,6 +42,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Routes that machines ask every few seconds."""
+
 BROWSERS_SEND = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, X-API-Key"
 BROWSERS_SEE = "ETag, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 
@@ -121,6 +125,7 @@ def from_env() -> Flask:
 
 
 def _begin() -> Response | None:
+    g.began = time.perf_counter()
     g.request_id = new_id().hex
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
@@ -146,7 +151,17 @@ def _finish(response: Response) -> Response:
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     _cross_origin(response)
-    return limits.announce(response)
+    _note(response)
+    return metrics.count(limits.announce(response))
+
+
+def _note(response: Response) -> None:
+    """Log the request: its route and status, never query, host or address, and not the path, which may be a page's address."""
+    rule = request.url_rule.rule if request.url_rule is not None else None
+    if rule in QUIET and response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return
+    milliseconds = round((time.perf_counter() - g.began) * 1000, 1) if "began" in g else None
+    log.info("request", method=request.method, route=rule, status=response.status_code, ms=milliseconds)
 
 
 def _cross_origin(response: Response) -> None:

@@ -25,15 +25,25 @@ keepalive = 5
 # A connection that must not cross a fork is opened after it: nothing is loaded in the master.
 preload_app = False
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-# The path alone: queries may hold keys of other protocols, and host labels too.
-accesslog = "-" if _settings.log_level == "debug" else None
-access_log_format = (
-    '{"event": "request", "method": "%(m)s", "path": "%(U)s", "status": %(s)s, "bytes": "%(B)s", "seconds": %(L)s}'
-)
+# Requests are logged by the application, as JSON and without query, host and address: here a decoded path could forge a line.
+accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level
 proc_name = "tidegate-api"
 forwarded_allow_ips = "127.0.0.1,::1"
+
+METRICS = _settings.home / "run" / "metrics"
+"""Where each process counts its requests."""
+
+# prometheus_client reads it when it is first imported, which only the workers do.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS)
+
+
+def on_starting(_server: Any) -> None:
+    """Begin to count anew: what is left of earlier processes is no longer true."""
+    METRICS.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in METRICS.glob("*.db"):
+        old.unlink()
 
 
 def post_worker_init(worker: Any) -> None:

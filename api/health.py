@@ -5,26 +5,21 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, request
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 from redis.exceptions import RedisError
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from api import metrics
 from api.auth import PUBLIC, needs
 from api.context import Context, context
 from api.errors import Problem
 from moderation import migrations
 from moderation.breaker import Open
 from moderation.database import ping
-from moderation.models import Case, Comment, Delivery, DeliveryState, Event, Job, JobKind, Status
 from moderation.services import processes
 
 log = structlog.get_logger(__name__)
 
 blp = Blueprint("health", __name__)
-
-WORKERS = ("moderate", "deliver", "relay")
 
 
 @blp.get("/healthz")
@@ -53,14 +48,12 @@ def readyz() -> tuple[dict[str, Any], int]:
 
 @blp.get("/metrics")
 @needs(PUBLIC)
-def metrics() -> Response:
-    """Return gauges read from the database, for Prometheus; to this machine alone unless the operator opened it."""
+def numbers() -> Response:
+    """Return counters and gauges for Prometheus; to this machine alone unless the operator opened it."""
     here = context()
     if not here.runtime.settings.metrics_public and not _from_here():
         raise Problem(404, "no-such-route", "Metrics are for this machine alone; see TIDEGATE_METRICS_PUBLIC.")
-    registry = CollectorRegistry()
-    registry.register(_Gauges(here))
-    return Response(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(metrics.exposition(here.runtime.database), content_type=metrics.CONTENT_TYPE)
 
 
 def _database(here: Context) -> str:
@@ -79,7 +72,7 @@ def _workers(here: Context) -> dict[str, str]:
         alive = {
             kind for found in processes.alive(session, now=here.runtime.database.now(session)) for kind in found.kind.split("+")
         }
-    return {kind: "ok" if kind in alive else "no such process was heard of lately" for kind in WORKERS}
+    return {kind: "ok" if kind in alive else "no such process was heard of lately" for kind in metrics.WORKERS}
 
 
 def _redis(here: Context) -> str:
@@ -100,37 +93,3 @@ def _from_here() -> bool:
         return ipaddress.ip_address(request.remote_addr or "").is_loopback
     except ValueError:
         return False
-
-
-class _Gauges:
-    """What the database says at the moment it is asked."""
-
-    def __init__(self, here: Context) -> None:
-        self._here = here
-
-    def collect(self) -> Any:
-        """Yield the metric families."""
-        database = self._here.runtime.database
-        with database.reading() as session:
-            now = database.now(session)
-            jobs = dict(session.execute(select(Job.kind, func.count()).group_by(Job.kind)).all())
-            oldest = session.scalar(select(func.min(Job.created_at)).where(Job.kind == JobKind.MODERATE))
-            cases = session.scalar(select(func.count()).select_from(Case).where(Case.closed_at.is_(None))) or 0
-            dead = session.scalar(select(func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.DEAD)) or 0
-            unplaced = session.scalar(select(func.count()).select_from(Event).where(Event.feed_pos.is_(None))) or 0
-            pending = session.scalar(select(func.count()).select_from(Comment).where(Comment.status == Status.PENDING)) or 0
-            alive = processes.alive(session, now=now)
-        depth = GaugeMetricFamily("tidegate_jobs", "Jobs that are not finished", labels=["kind"])
-        for kind in JobKind:
-            depth.add_metric([str(kind)], jobs.get(kind, 0))
-        yield depth
-        running = GaugeMetricFamily("tidegate_processes", "Processes heard of lately", labels=["kind"])
-        for worker in WORKERS:
-            running.add_metric([worker], sum(worker in found.kind.split("+") for found in alive))
-        yield running
-        waited = (now - oldest).total_seconds() if oldest else 0.0
-        yield GaugeMetricFamily("tidegate_oldest_pending_seconds", "Age of the oldest comment to be judged", value=waited)
-        yield GaugeMetricFamily("tidegate_comments_pending", "Comments to be judged", value=pending)
-        yield GaugeMetricFamily("tidegate_cases_open", "Cases that wait for a human", value=cases)
-        yield GaugeMetricFamily("tidegate_deliveries_dead", "Deliveries given up", value=dead)
-        yield GaugeMetricFamily("tidegate_events_unplaced", "Events without a place in the feed", value=unplaced)
