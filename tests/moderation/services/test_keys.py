@@ -64,9 +64,45 @@ def test_every_changed_letter_is_refused(blog: Any) -> None:
             principal(blog, changed)
 
 
+def test_a_typing_error_is_refused_without_asking_the_database(blog: Any) -> None:
+    shown = make(blog).shown
+    unused: Any = None
+    for place in range(len(shown)):
+        changed = shown[:place] + ("a" if shown[place] != "a" else "b") + shown[place + 1 :]
+        with pytest.raises(keys.BadKey):
+            keys.authenticate(unused, changed, secret=SECRET, now=blog.start)
+
+
+def test_a_door_key_means_nothing_under_another_master_secret(blog: Any) -> None:
+    new = make(blog, KeyKind.DOOR)
+    with blog.database.reading() as session, pytest.raises(keys.BadKey):
+        keys.authenticate(session, new.shown, secret=b"t" * 32, now=blog.start)
+
+
+def test_no_answer_tells_why_a_key_is_bad(blog: Any) -> None:
+    revoked, expired = make(blog), make(blog, expires_at=blog.start)
+    with blog.database.transaction() as session:
+        keys.revoke(session, blog.site_id, revoked.key.id, by="test", now=blog.start)
+    said = set()
+    for shown in (revoked.shown, expired.shown, "", "abcdefghijkl", revoked.shown[:-1]):
+        with pytest.raises(keys.BadKey) as bad:
+            principal(blog, shown)
+        said.add(str(bad.value))
+    assert len(said) == 1
+
+
+def test_a_key_of_another_site_is_not_revoked_from_here(blog: Any) -> None:
+    new = make(blog)
+    with blog.database.transaction() as session:
+        other = sites.create(session, name="other", title="Other", by="test", now=blog.start)
+    with blog.database.transaction() as session, pytest.raises(NotFound):
+        keys.revoke(session, other.id, new.key.id, by="test", now=blog.start)
+    assert principal(blog, new.shown).site_id == blog.site_id
+
+
 def test_a_revoked_or_expired_key_is_dead_at_once(blog: Any) -> None:
     new, passing = make(blog), make(blog, expires_at=blog.start + timedelta(hours=1))
-    assert principal(blog, passing.shown)
+    assert principal(blog, passing.shown).site_id == blog.site_id
     with blog.database.transaction() as session:
         keys.revoke(session, blog.site_id, new.key.id, by="test", now=blog.start)
     with pytest.raises(keys.BadKey):
