@@ -202,6 +202,13 @@ def test_pages_allow_their_own_scripts_and_the_api_and_nothing_else(blog: Blog) 
     assert not re.search(r'(?:src|href)="(?:https?:)?//', blog.page())
 
 
+def test_the_scripts_set_text_and_nothing_but_text() -> None:
+    scripts = list((Path(create_app.__code__.co_filename).parent / "demo_blog" / "static").glob("*.js"))
+    assert len(scripts) == 2
+    for script in scripts:
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(", script.read_text())
+
+
 def test_the_secret_key_is_in_no_page(blog: Blog) -> None:
     assert blog.demo.publishable_key in blog.page()
     for path in ("/", "/defence-treaty", "/received"):
