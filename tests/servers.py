@@ -47,6 +47,10 @@ class PostgresServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._as_other:
             shutil.chown(self.folder, self._as_other.pw_uid, self._as_other.pw_gid)
+            if not all(parent.stat().st_mode & 0o001 for parent in self.binaries.parents):
+                # A checkout below /root: what is packaged in it cannot be reached by anybody else.
+                copied = shutil.copytree(self.binaries.parent, self.folder / "installed", symlinks=True)
+                self.binaries = copied / self.binaries.name
         self._run(
             "initdb", "--pgdata", str(self.folder / "data"), "--username", "tidegate", "--auth", "trust",
             "--encoding", "UTF8", "--no-locale",
