@@ -10,17 +10,14 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
-from flask_smorest import Api
 from orjson import OPT_SORT_KEYS, dumps, loads
 from sqlalchemy import select
-from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import auth, errors, health, limits, metrics
+from api import auth, errors, health, limits, metrics, openapi
 from api.context import KEY, Context, context
 from api.parsing import MAX_BATCH_BYTES
 from api.ringing import Ringer
-from api.schemas.problem import ProblemSchema
 from api.scoring import GuardedModels
 from api.streams import Hub
 from api.v1 import cases, check, comments, endpoints, events, posts
@@ -61,34 +58,11 @@ class OrjsonProvider(JSONProvider):
         return loads(s)
 
 
-class ProblemApi(Api):
-    """flask-smorest with our errors."""
-
-    ERROR_SCHEMA = ProblemSchema
-
-    def handle_http_exception(self, error: HTTPException) -> Response:
-        """Say an error of the framework as a problem."""
-        return errors.on_http(error)
-
-
 def create_app(runtime: Runtime) -> Flask:
     """Return the application of one process."""
     app = Flask("api", static_folder=None)
     app.json = OrjsonProvider(app)
-    app.config.update(
-        API_TITLE="Tidegate",
-        API_VERSION="v1",
-        OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
-        API_SPEC_OPTIONS={
-            "info": {"description": "Self-hosted comment moderation."},
-            "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
-            "security": [{"key": []}],
-        },
-        MAX_CONTENT_LENGTH=MAX_BATCH_BYTES,
-        SECRET_KEY=None,
-    )
+    app.config.update(**openapi.CONFIGURATION, MAX_CONTENT_LENGTH=MAX_BATCH_BYTES)
     if runtime.settings.trusted_proxies:
         hops = runtime.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
@@ -106,13 +80,14 @@ def create_app(runtime: Runtime) -> Flask:
     app.after_request(_finish)
     # A post's address is part of a path and has two slashes in it.
     app.url_map.merge_slashes = False
-    api = ProblemApi(app)
+    api = openapi.DescribedApi(app)
     errors.register(app)
     for blueprint in (
         comments.blp, check.blp, posts.blp, cases.blp, cases.deciding, endpoints.blp, endpoints.sending, events.blp,
     ):  # fmt: skip
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blp)
+    app.register_blueprint(openapi.blp)
     return app
 
 

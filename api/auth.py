@@ -19,9 +19,6 @@ from moderation.services.keys import Principal
 PUBLIC = "public"
 """The permission of routes that need no key."""
 
-OPEN = frozenset({"api-docs.openapi_json"})
-"""Routes of libraries, which cannot declare for themselves that they are public."""
-
 EVERYBODY = frozenset(Role)
 LEADERS = frozenset({Role.ADMIN, Role.EDITOR})
 MODERATORS = LEADERS | {Role.MODERATOR}
@@ -60,8 +57,6 @@ def permission_of(app: Flask, endpoint: str | None, method: str) -> str | None:
     """Return what a route declared, None for one that declared nothing."""
     if endpoint is None:
         return None
-    if endpoint in OPEN:
-        return PUBLIC
     view: Any = app.view_functions.get(endpoint)
     by_class = getattr(view, "view_class", None)
     if by_class is not None:

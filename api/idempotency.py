@@ -7,6 +7,14 @@ from flask import request
 from api.errors import Problem, fault
 
 LONGEST = 255
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+    "description": "the same key with the same body has its effect once; with another body it is refused",
+}
+"""The header as the API's description has it."""
+
 _STRING = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e][\x20-\x7e]*")
 

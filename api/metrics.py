@@ -58,7 +58,7 @@ class _Work(Collector):
         """Yield the metric families."""
         with self._database.reading() as session:
             now = self._database.now(session)
-            jobs = dict(session.execute(select(Job.kind, func.count()).group_by(Job.kind)).tuples().all())
+            jobs = {row[0]: row[1] for row in session.execute(select(Job.kind, func.count()).group_by(Job.kind))}
             oldest = session.scalar(select(func.min(Job.created_at)).where(Job.kind == JobKind.MODERATE))
             cases = session.scalar(select(func.count()).select_from(Case).where(Case.closed_at.is_(None))) or 0
             dead = session.scalar(select(func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.DEAD)) or 0

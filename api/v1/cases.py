@@ -10,7 +10,7 @@ from flask.views import MethodView
 from api.auth import needs, principal
 from api.context import blueprint, context
 from api.errors import Problem, fault
-from api.idempotency import idempotency_key
+from api.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from api.schemas.case import CaseOut, DecideIn, QueueOut, QueueQuery
 from api.schemas.comment import CommentOut, DecisionOut
 from api.v1.comments import shown as comment_shown
@@ -97,6 +97,7 @@ class Escalation(MethodView):
 class Decisions(MethodView):
     """What moderators decide about a comment."""
 
+    @deciding.doc(parameters=[IDEMPOTENCY_KEY])
     @deciding.arguments(DecideIn)
     @deciding.response(201, CommentOut)
     @needs("review:decide")
@@ -132,6 +133,7 @@ class Decisions(MethodView):
 class Undo(MethodView):
     """Taking a decision back."""
 
+    @deciding.doc(parameters=[IDEMPOTENCY_KEY])
     @deciding.response(201, DecisionOut)
     @needs("review:decide")
     def post(self, decision_id: str) -> Any:

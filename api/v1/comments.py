@@ -13,7 +13,7 @@ from marshmallow import ValidationError
 from api.auth import needs, principal
 from api.context import blueprint, context
 from api.errors import Problem, fault, of_domain, pointers
-from api.idempotency import idempotency_key
+from api.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from api.limits import enforce_on_author
 from api.parsing import MAX_BATCH_BYTES, body_bytes
 from api.schemas.comment import BatchIn, BatchOut, CommentIn, CommentOut, CommentsOut, CommentsQuery, RevisionIn
@@ -30,6 +30,12 @@ from moderation.services.submission import Once, Receipt, Submission
 blp = blueprint("comments", "/comments", "Comments on their way to a decision and after it")
 
 LONGEST_WAIT = 10.0
+PREFER = {
+    "in": "header",
+    "name": "Prefer",
+    "schema": {"type": "string", "examples": ["wait=10"]},
+    "description": "wait=N answers with the decision if it comes within N seconds, at most 10 (RFC 7240)",
+}
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?", re.IGNORECASE)
 
 
@@ -37,6 +43,7 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?", re.IGNORECASE)
 class Comments(MethodView):
     """All comments of a site."""
 
+    @blp.doc(parameters=[IDEMPOTENCY_KEY, PREFER])
     @blp.arguments(CommentIn)
     @blp.response(202, CommentOut, description="Taken in and durable; its decision follows")
     @blp.alt_response(200, schema=CommentOut, description="Known already, or decided while the request waited")
@@ -75,6 +82,7 @@ class Comments(MethodView):
 class Batch(MethodView):
     """Many comments in one request."""
 
+    @blp.doc(parameters=[IDEMPOTENCY_KEY])
     @blp.arguments(BatchIn)
     @blp.response(200, BatchOut)
     @needs("comments:write")

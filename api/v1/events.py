@@ -14,6 +14,13 @@ from moderation.services import endpoints
 
 blp = blueprint("events", "", "The feed of events")
 
+LAST_EVENT_ID = {
+    "in": "header",
+    "name": "Last-Event-ID",
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "the id of the last event that was read; browsers send it when they come back",
+}
+
 
 @blp.route("/events")
 class Events(MethodView):
@@ -33,6 +40,7 @@ class Events(MethodView):
 class Stream(MethodView):
     """The feed, streamed."""
 
+    @blp.doc(parameters=[LAST_EVENT_ID])
     @blp.arguments(StreamQuery, location="query")
     @blp.response(200, content_type="text/event-stream")
     @needs("events:read")

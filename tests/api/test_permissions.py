@@ -10,7 +10,7 @@ from werkzeug.routing import Rule
 from api.auth import PERMISSIONS, PUBLIC, permission_of
 from moderation.models import Role
 
-PUBLIC_ROUTES = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
+PUBLIC_ROUTES = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/style.css"}
 HOLDERS = ("secret", "publishable", "door", *(str(role) for role in Role))
 IDS = {
     "comment_id": "cmt_" + "0" * 32,
