@@ -64,7 +64,7 @@ def description(app: Flask) -> dict[str, Any]:
         for content in (response.get("content", {}),):
             if "application/json" in content:
                 content["application/problem+json"] = content.pop("application/json")
-    permissions = {_path(rule): rule.endpoint for rule in app.url_map.iter_rules()}
+    permissions = {path_of(rule): rule.endpoint for rule in app.url_map.iter_rules()}
     for path, operations in found["paths"].items():
         for method in METHODS:
             if method in operations:
@@ -193,7 +193,7 @@ def _about(described: Mapping[str, Any]) -> str:
     return f"{about}{'; ' if about and default is not None else ''}{f'default {default!r}' if default is not None else ''}"
 
 
-def _path(rule: Rule) -> str:
+def path_of(rule: Rule) -> str:
     """Return a route as OpenAPI writes it."""
     shown = rule.rule
     for argument in rule.arguments:

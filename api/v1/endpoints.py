@@ -1,8 +1,10 @@
 """Endpoints: addresses that are told of a site's events, and how their deliveries fare."""
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from flask import Response
 from flask.views import MethodView
 
 from api.auth import by, needs, principal
@@ -106,7 +108,7 @@ class OneEndpoint(MethodView):
         runtime.database.transact(
             lambda session: endpoints.delete(session, principal().site_id, number, by=by(), now=runtime.clock.now())
         )
-        return ""
+        return Response(status=HTTPStatus.NO_CONTENT)
 
 
 @blp.route("/<endpoint_id>/rotate")

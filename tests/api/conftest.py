@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import jsonschema
+import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api import openapi
 from api.app import create_app
 from api.context import KEY, Context
 from moderation.config import Settings
@@ -23,6 +26,7 @@ SECRET = b"a secret for the tests, long enough"
 CIVIL = "I disagree with the treaty, but thank you for this clear article."
 ABUSIVE = "You are a stupid, worthless idiot and everybody here hates you."
 ORIGIN = "https://blog.example"
+DESCRIBED = orjson.loads(openapi.COPY.read_bytes())
 
 
 @dataclass
@@ -48,7 +52,22 @@ class Door:
     def call(self, method: str, path: str, *, key: str | None = "secret", headers: Any = None, **options: Any) -> Any:
         shown = self.keys.get(key, key) if key else None
         sent = {"Authorization": f"Bearer {shown}"} if shown else {}
-        return self.client.open(path, method=method, headers={**sent, **(headers or {})}, **options)
+        answer = self.client.open(path, method=method, headers={**sent, **(headers or {})}, **options)
+        if answer.content_type == "application/json" and answer.status_code < 300:
+            self._check_as_described(answer)
+        return answer
+
+    def _check_as_described(self, answer: Any) -> None:
+        """Every answer to every test is held to the description of the API."""
+        adapter = self.app.url_map.bind("localhost")
+        found, _ = adapter.match(answer.request.path, method=answer.request.method, return_rule=True)
+        path = openapi.path_of(found)
+        operation = DESCRIBED["paths"].get(path, {}).get(answer.request.method.lower())
+        if operation is None:
+            return
+        described = operation["responses"][str(answer.status_code)]
+        schema = {**described["content"]["application/json"]["schema"], "components": DESCRIBED["components"]}
+        jsonschema.Draft202012Validator(schema).validate(answer.json)
 
     def get(self, path: str, **options: Any) -> Any:
         return self.call("GET", path, **options)
