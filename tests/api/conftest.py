@@ -1,6 +1,9 @@
 """The application on a real database with the real models, and a blog that talks to it through Flask's client."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,6 +105,23 @@ class Door:
     def work(self) -> None:
         """Let a worker judge what waits."""
         Moderator(self.runtime.database, Models(catalog.scorer(), catalog.spam()), SECRET, "one").drain()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Let a worker judge in a thread whatever comes meanwhile."""
+        done = threading.Event()
+
+        def run() -> None:
+            while not done.wait(0.02):
+                self.work()
+
+        with ThreadPoolExecutor(1) as pool:
+            ended = pool.submit(run)
+            try:
+                yield
+            finally:
+                done.set()
+            ended.result()
 
     def place(self) -> None:
         """Give what happened its place in the feed, as the relay does."""

@@ -1,6 +1,5 @@
 """Comments over HTTP: taken in once, waited for, listed, revised, withdrawn."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,10 +32,8 @@ def test_an_abusive_comment_is_not_approved(door: Door) -> None:
 
 
 def test_who_prefers_to_wait_gets_exactly_what_a_get_would_say(door: Door) -> None:
-    worker = threading.Timer(0.1, door.work)
-    worker.start()
-    answer = door.post("/v1/comments", door.comment(), headers={"Prefer": "respond-async, wait=10"})
-    worker.join()
+    with door.working():
+        answer = door.post("/v1/comments", door.comment(), headers={"Prefer": "respond-async, wait=10"})
     assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "wait=10")
     assert answer.data == door.get(answer.headers["Location"]).data
     assert answer.json["status"] == "approved"
