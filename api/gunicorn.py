@@ -36,7 +36,7 @@ METRICS = _settings.home / "run" / "metrics"
 """Where each process counts its requests."""
 
 # prometheus_client reads it when it is first imported, which only the workers do.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS)
+raw_env = [f"PROMETHEUS_MULTIPROC_DIR={METRICS}"]
 
 
 def on_starting(_server: Any) -> None:
