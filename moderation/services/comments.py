@@ -109,44 +109,50 @@ def views(session: Session, comments: Sequence[Comment]) -> list[CommentView]:
     if not comments:
         return []
     ids = [comment.id for comment in comments]
-    post_of = {row.id: row for row in session.scalars(select(Post).where(Post.id.in_({c.post_id for c in comments})))}
-    author_of = {row.id: row for row in session.scalars(select(Author).where(Author.id.in_({c.author_id for c in comments})))}
-    revision_of = {
-        row.comment_id: row
-        for row in session.scalars(
-            select(Revision)
-            .join(Comment, and_(Comment.id == Revision.comment_id, Comment.current_revision == Revision.number))
+    around = {
+        row[0]: row
+        for row in session.execute(
+            select(Comment.id, Post, Author, Revision)
+            .join(Post, Post.id == Comment.post_id)
+            .join(Author, Author.id == Comment.author_id)
+            .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.current_revision))
             .where(Comment.id.in_(ids))
         )
     }
-    decision_of = {
-        row.comment_id: row
-        for row in session.scalars(
-            select(Decision).where(
-                tuple_(Decision.comment_id, Decision.seq).in_([(c.id, c.decision_seq) for c in comments if c.decision_seq])
-            )
-        )
-    }
-    revision_ids = [row.id for row in revision_of.values()]
+    # What was never decided has no assessment and no score either: all three are stored together.
+    decided = [comment for comment in comments if comment.decision_seq]
+    decision_of: dict[UUID, Decision] = {}
     assessment_of: dict[UUID, Assessment] = {}
-    for assessment in session.scalars(
-        select(Assessment)
-        .where(Assessment.comment_id.in_(ids), Assessment.revision_id.in_(revision_ids), Assessment.mode == Mode.LIVE)
-        .order_by(Assessment.id)
-    ):
-        assessment_of[assessment.comment_id] = assessment
     score_of: dict[UUID, Score] = {}
-    for score in session.scalars(select(Score).where(Score.revision_id.in_(revision_ids)).order_by(Score.created_at)):
-        score_of[score.revision_id] = score
+    if decided:
+        decision_of = {
+            row.comment_id: row
+            for row in session.scalars(
+                select(Decision).where(tuple_(Decision.comment_id, Decision.seq).in_([(c.id, c.decision_seq) for c in decided]))
+            )
+        }
+        revision_ids = [around[comment.id][3].id for comment in decided]
+        for assessment in session.scalars(
+            select(Assessment)
+            .where(
+                Assessment.comment_id.in_([comment.id for comment in decided]),
+                Assessment.revision_id.in_(revision_ids),
+                Assessment.mode == Mode.LIVE,
+            )
+            .order_by(Assessment.id)
+        ):
+            assessment_of[assessment.comment_id] = assessment
+        for score in session.scalars(select(Score).where(Score.revision_id.in_(revision_ids)).order_by(Score.created_at)):
+            score_of[score.revision_id] = score
     shown = []
     for comment in comments:
-        revision = revision_of[comment.id]
+        _, post, author, revision = around[comment.id]
         shown.append(
             _shown(
                 comment,
                 revision,
-                post=post_of[comment.post_id],
-                author=author_of[comment.author_id],
+                post=post,
+                author=author,
                 decision=decision_of.get(comment.id),
                 assessment=assessment_of.get(comment.id),
                 score=score_of.get(revision.id),
