@@ -9,7 +9,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("api", "moderate", "deliver", "relay")
-VARIABLE = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
+"""Name, then ``?`` with a message where it must be set, or ``-`` with a default."""
 
 
 def read() -> dict[str, Any]:
@@ -20,4 +21,4 @@ def read() -> dict[str, Any]:
 
 def filled(text: str, variables: Mapping[str, str]) -> str:
     """Return a value with ``${NAME}`` replaced, and ``$$`` by a dollar sign, as Compose does it."""
-    return VARIABLE.sub(lambda match: variables[match[1]], text).replace("$$", "$")
+    return VARIABLE.sub(lambda match: variables.get(match[1], match[3]), text).replace("$$", "$")
