@@ -4,19 +4,32 @@ What a library logs with ``logging`` passes through the same renderer, so that a
 """
 
 import logging
+import re
 import sys
+from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.types import Processor
+from structlog.typing import ExcInfo, Processor
+
+# Without the local variables, which the transformer adds unless told otherwise: a comment's text is among them.
+_transform = ExceptionDictTransformer(show_locals=False)
+
+
+def _without_values(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """Return a traceback to be logged; PostgreSQL says in DETAIL and CONTEXT which values it refused, and that stays out."""
+    shown = _transform(exc_info)
+    for each in shown:
+        each["exc_value"] = re.split(r"\n(?:DETAIL|CONTEXT):", each["exc_value"], maxsplit=1)[0]
+    return shown
+
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    # Without the local variables, which the ready-made processor adds: a comment's text is among them.
-    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    structlog.processors.ExceptionRenderer(_without_values),
 )
 
 
