@@ -1,6 +1,6 @@
 """What a request reaches for: the runtime of its process and what the process keeps beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import current_app
@@ -27,6 +27,8 @@ class Context:
     models: GuardedModels
     guard: Guard
     ringer: Ringer
+    seen_well: set[str] = field(default_factory=set)
+    """What was found in order and stays so while the process runs."""
 
     def end(self) -> None:
         """Let streams and waiters go, and end what runs beside the requests."""

@@ -1,6 +1,7 @@
 """Every route declares what it needs; who has it is one table; another site's things do not exist."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from api.auth import PERMISSIONS, PUBLIC, permission_of
-from moderation.models import Role
+from moderation.models import KeyKind, Role
+from moderation.services import keys, sites
 
 PUBLIC_ROUTES = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/style.css"}
 HOLDERS = ("secret", "publishable", "door", *(str(role) for role in Role))
@@ -87,3 +89,28 @@ def test_a_key_is_not_taken_from_elsewhere(sqlite_door: Any, header: str) -> Non
     assert sqlite_door.get("/v1/comments", key=None, headers={header: f"key={key}"}).status_code == 401
     assert sqlite_door.get(f"/v1/comments?key={key}", key=None).status_code == 401
     assert sqlite_door.get("/v1/comments", key=None, headers={"X-API-Key": key}).status_code == 200
+
+
+def test_a_revoked_key_and_a_lost_role_end_with_the_next_request(door: Any) -> None:
+    now = datetime.now(UTC)
+    for holder in ("secret", "moderator"):
+        assert door.get("/v1/comments", key=holder).status_code == 200
+    with door.runtime.database.transaction() as session:
+        site = sites.find(session, "blog")
+        secret = next(key for key in keys.page(session, site.id) if key.kind is KeyKind.SECRET)
+        keys.revoke(session, site.id, secret.id, by="test", now=now)
+        person = next(user for user, role in sites.members(session, site.id) if role is Role.MODERATOR)
+        sites.remove_member(session, site.id, person.id, by="test", now=now)
+    for holder in ("secret", "moderator"):
+        answer = door.get("/v1/comments", key=holder)
+        assert (answer.status_code, answer.json["code"], answer.headers["WWW-Authenticate"]) == (401, "bad-key", "Bearer")
+    assert door.get("/v1/comments", key="editor").status_code == 200
+
+
+def test_a_bad_key_is_told_the_same_whatever_is_wrong_with_it(sqlite_door: Any) -> None:
+    good = sqlite_door.keys["secret"]
+    wrong = (good[:-1] + ("0" if good[-1] != "0" else "1"), "tg_sk_", "x", good.replace("tg_sk", "tg_pk"), "\u00e9")
+    answers = [sqlite_door.get("/v1/comments", key=key) for key in wrong]
+    assert {(answer.status_code, answer.json["detail"]) for answer in answers} == {
+        (401, "The API key is missing, wrong, expired or revoked.")
+    }

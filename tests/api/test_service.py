@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from redis import Redis
 
 from api import limits
 from moderation.services import processes
@@ -108,6 +109,60 @@ def test_limits_are_shared_through_redis_and_hold_without_it(tmp_path: Path, sql
                 with pytest.raises(Exception, match="too-many-requests"):
                     other.spend(limits.AUTHOR, "bob")
     finally:
+        server.stop()
+
+
+def test_behind_a_trusted_proxy_each_client_has_an_address_of_its_own(tmp_path: Path, sqlite_url: str) -> None:
+    for door in open_door(settings(tmp_path, sqlite_url, trusted_proxies=1)):
+        answers = [
+            door.get("/v1/comments", key="wrong", headers={"X-Forwarded-For": f"203.0.113.66, 203.0.113.{number}"})
+            for number in range(40)
+        ]
+        assert {answer.status_code for answer in answers} == {401}
+        same = [
+            door.get("/v1/comments", key="wrong", headers={"X-Forwarded-For": f"203.0.113.{number}, 203.0.113.99"})
+            for number in range(31)
+        ]
+        assert same[-1].status_code == 429
+
+
+def test_the_networks_of_one_customer_are_counted_together(sqlite_door: Any) -> None:
+    def caller(address: str) -> str:
+        with sqlite_door.app.test_request_context(environ_base={"REMOTE_ADDR": address}):
+            return str(sqlite_door.context.limits.caller())
+
+    assert caller("2001:db8:0:1::7") == caller("2001:db8:0:2::8") != caller("2001:db8:1::7")
+    assert caller("192.0.2.1") != caller("192.0.2.2")
+    assert "192" not in caller("192.0.2.1")
+
+
+@pytest.mark.valkey
+def test_a_comment_rings_for_the_worker_beside_the_request(tmp_path: Path, sqlite_url: str, valkey: str) -> None:
+    for door in open_door(settings(tmp_path, sqlite_url, redis_url=valkey)):
+        door.submitted()
+        door.context.ringer.end()
+        with Redis.from_url(valkey) as redis:
+            assert redis.exists("tidegate:bell:moderate")
+            assert redis.llen("tidegate:moderate") == 1
+
+
+@pytest.mark.valkey
+def test_a_hung_redis_costs_a_request_at_most_a_tenth_of_a_second(tmp_path: Path, sqlite_url: str) -> None:
+    server = ValkeyServer(tmp_path / "valkey")
+    server.start()
+    try:
+        for door in open_door(settings(tmp_path, sqlite_url, redis_url=server.url)):
+            server.pause()
+            for _ in range(3):
+                with door.app.test_request_context():
+                    began = time.monotonic()
+                    for _ in range(4):
+                        door.context.limits.spend(limits.BROWSERS, "somebody")
+                    spent = time.monotonic() - began
+                assert spent < limits.BUDGET + 0.05, "a twentieth of a second is for the machine"
+                door.runtime.breaker._probe_at = 0.0
+    finally:
+        server.resume()
         server.stop()
 
 
