@@ -25,6 +25,8 @@ READY = 10.0
 """Seconds from an installed tree to a stack that is ready."""
 RESIDENT = 1200
 """MB that the whole stack may take, shared pages counted once."""
+SMALL_RESIDENT = 700
+"""The same for the small profile: a machine with 1 GB has to hold the system, too."""
 COMMENT = {
     "post": {"id": "p", "url": "https://example.org/p"},
     "author": {"name": "Ada"},
@@ -35,7 +37,7 @@ COMMENT = {
 class Up:
     """A running `tidegate up`."""
 
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self, home: Path, port: int, settings: dict[str, str]) -> None:
         self.home = home
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("TIDEGATE_", "DATABASE_", "REDIS_"))
@@ -43,7 +45,7 @@ class Up:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "moderation.cli", "up"],
             cwd=ROOT,
-            env={**environment, "HOME": str(home.parent), "TIDEGATE_HOME": str(home), "TIDEGATE_PORT": str(port)},
+            env={**environment, "HOME": str(home.parent), "TIDEGATE_HOME": str(home), "TIDEGATE_PORT": str(port), **settings},
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -118,8 +120,8 @@ def port() -> int:
 def start(tmp_path: Path, port: int) -> Iterator[Any]:
     started: list[Up] = []
 
-    def starting() -> Up:
-        started.append(Up(tmp_path / "home", port))
+    def starting(**settings: str) -> Up:
+        started.append(Up(tmp_path / "home", port, settings))
         return started[-1]
 
     yield starting
@@ -172,3 +174,26 @@ def test_nothing_outlives_a_supervisor_that_is_killed_outright(start: Any) -> No
     up.wait_gone()
     again: Up = start()
     again.wait_ready()
+
+
+def test_with_redis_dead_for_good_comments_are_decided_and_no_worker_ends(start: Any) -> None:
+    up: Up = start(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    up.wait_ready()
+    workers = [int((up.home / "run" / f"{name}.pid").read_text()) for name in ("moderate", "deliver", "relay")]
+    for number in range(3):
+        comment = up.call("/v1/comments", COMMENT | {"external_id": str(number)})
+        assert comment["decision"]["by"] == "machine"
+    assert [int((up.home / "run" / f"{name}.pid").read_text()) for name in ("moderate", "deliver", "relay")] == workers
+    assert up.end(signal.SIGTERM) == 0
+    assert up.processes() == []
+
+
+def test_the_small_profile_judges_and_delivers_in_one_worker(start: Any) -> None:
+    up: Up = start(TIDEGATE_PROFILE="small")
+    up.wait_ready()
+    assert up.call("/v1/comments", COMMENT)["status"] == "approved"
+    deadline = time.monotonic() + 15
+    while {delivery["state"] for delivery in up.call("/v1/deliveries")["items"]} != {"delivered"}:
+        assert time.monotonic() < deadline, up.call("/v1/deliveries")
+        time.sleep(0.1)
+    assert up.resident() <= SMALL_RESIDENT
