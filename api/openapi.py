@@ -57,7 +57,15 @@ class DescribedApi(Api):
 
 
 def description(app: Flask) -> dict[str, Any]:
-    """Return the description: what flask-smorest made, with who may do what and the media type of errors."""
+    """Return the description of an application, made once: it cannot change any more when it is asked for."""
+    made: dict[str, Any] = app.extensions.setdefault("tidegate-description", {})
+    if not made:
+        made.update(_made(app))
+    return made
+
+
+def _made(app: Flask) -> dict[str, Any]:
+    """Return what flask-smorest made, with who may do what and the media type of errors."""
     api = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
     found: dict[str, Any] = orjson.loads(orjson.dumps(api.spec.to_dict()))
     for response in found["components"]["responses"].values():

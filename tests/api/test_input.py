@@ -8,7 +8,9 @@ from sqlalchemy import func, select
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from moderation.models import Comment
+from moderation.models import Base, Comment
+from tests.api.conftest import ABUSIVE
+from tests.api.test_permissions import IDS, path_of, routes
 
 GOOD = b'{"post":{"url":"https://blog.example/a","title":"A"},"author":{"name":"Ann"},"body":'
 
@@ -111,6 +113,75 @@ def test_a_problem_points_to_the_field(sqlite_door: Any, change: dict[str, Any],
     assert answer.status_code == 422
     assert pointer in {error["pointer"] for error in answer.json["errors"]}
     assert stored(sqlite_door) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "code"),
+    [
+        ({"body": "x\x00y"}, "/body", "control-character"),
+        ({"body": "\x1b[31mred"}, "/body", "control-character"),
+        ({"body": "\ufffe"}, "/body", "noncharacter"),
+        ({"body": "a" + "\u0301" * 31}, "/body", "combining-run"),
+        ({"body": "\u200b\u200b"}, "/body", "empty"),
+        ({"body": "x" * 20_001}, "/body", "too-long"),
+        ({"author": {"name": "Ann\x00"}}, "/author/name", "control-character"),
+        ({"author": {"name": "Ann\nBob"}}, "/author/name", "control-character"),
+        ({"post": {"url": "https://blog.example/a", "excerpt": "\x07"}}, "/post/excerpt", "control-character"),
+        ({"honeypot": "\x00"}, "/honeypot", "control-character"),
+        ({"external_id": "a\x00"}, "/external_id", "control-character"),
+        ({"author": None}, "/author", "null"),
+        ({"author/role": 1}, "/author~1role", "unknown-field"),
+        ({"post": {}}, "/post/url", "required"),
+    ],
+)
+def test_a_script_can_tell_what_is_wrong(door: Any, change: dict[str, Any], pointer: str, code: str) -> None:
+    answer = door.post("/v1/comments", door.comment(**change))
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid")
+    assert (pointer, code) in {(error["pointer"], error["code"]) for error in answer.json["errors"]}
+
+
+def test_a_parameter_given_twice_is_refused_unless_it_is_a_list(sqlite_door: Any) -> None:
+    answer = sqlite_door.get("/v1/comments?limit=1&limit=2")
+    assert (answer.status_code, answer.json["code"]) == (400, "repeated-parameter")
+    assert sqlite_door.get("/v1/posts/counts?post=a&post=b").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "address", ["http://h/\x00", "http://[", "https://h:99999/", "javascript:1", "https:///x", "https://h/a b"]
+)
+def test_an_address_that_nobody_could_visit_is_refused(sqlite_door: Any, address: str) -> None:
+    answer = sqlite_door.post("/v1/comments", sqlite_door.comment(post={"url": address}))
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/post/url")
+
+
+def test_reading_changes_nothing(door: Any) -> None:
+    """Every GET with every id that exists leaves every row as it was; that a key was used is noted once an hour, before."""
+    comment = door.decided(ABUSIVE)
+    endpoint = door.post("/v1/endpoints", {"url": "http://127.0.0.1:9/hook"}).json
+    delivery = door.post(f"/v1/endpoints/{endpoint['id']}/test").json
+    case = door.get("/v1/cases").json["items"][0]
+    ids = {
+        **IDS,
+        "comment_id": comment["id"],
+        "endpoint_id": endpoint["id"],
+        "case_id": case["id"],
+        "delivery_id": delivery["id"],
+    }
+    before = everything(door)
+    read = 0
+    for rule, method in routes(door.app):
+        if method == "GET" and rule.rule != "/v1/stream":
+            path = path_of(rule, {**ids, "key": "p1"})
+            answer = door.get(f"{path}?post=p1" if rule.rule.endswith("/counts") else path)
+            assert answer.status_code in {200, 503}, path
+            read += 1
+    assert read > 12
+    assert everything(door) == before
+
+
+def everything(door: Any) -> dict[str, list[Any]]:
+    with door.runtime.database.reading() as session:
+        return {name: sorted(map(repr, session.execute(select(table)))) for name, table in Base.metadata.tables.items()}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Every route declares what it needs; who has it is one table; another site's things do not exist."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,10 +30,10 @@ def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
             yield rule, method
 
 
-def path_of(rule: Rule) -> str:
+def path_of(rule: Rule, ids: Mapping[str, str] = IDS) -> str:
     path = rule.rule
     for argument in rule.arguments:
-        path = path.replace(f"<path:{argument}>", IDS[argument]).replace(f"<{argument}>", IDS[argument])
+        path = path.replace(f"<path:{argument}>", ids[argument]).replace(f"<{argument}>", ids[argument])
     return path
 
 

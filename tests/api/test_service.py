@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 from redis import Redis
@@ -20,6 +21,13 @@ def test_the_committed_description_is_the_one_that_is_served(sqlite_door: Any) -
     served = sqlite_door.get("/openapi.json", key=None).json
     assert served["openapi"].startswith("3.1")
     assert orjson.loads(OPENAPI.read_bytes()) == served, "run: python -m api.openapi"
+
+
+def test_the_described_schemas_are_json_schemas(sqlite_door: Any) -> None:
+    served = sqlite_door.get("/openapi.json", key=None).json
+    for schema in served["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    assert len(served["components"]["schemas"]) > 20
 
 
 def test_the_page_shows_every_operation_without_script_or_foreign_asset(sqlite_door: Any) -> None:
