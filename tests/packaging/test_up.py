@@ -6,18 +6,16 @@ import re
 import signal
 import stat
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
 
-from moderation.embedded import free_port, is_free
+from moderation.embedded import free_port
 from tests.packaging.compose import ROOT
+from tests.packaging.installation import Up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -32,102 +30,6 @@ COMMENT = {
     "author": {"name": "Ada"},
     "body": "A fine and thoughtful article.",
 }
-
-
-class Up:
-    """A running `tidegate up`."""
-
-    def __init__(self, home: Path, port: int, settings: dict[str, str]) -> None:
-        self.home = home
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("TIDEGATE_", "DATABASE_", "REDIS_"))
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "moderation.cli", "up"],
-            cwd=ROOT,
-            env={**environment, "HOME": str(home.parent), "TIDEGATE_HOME": str(home), "TIDEGATE_PORT": str(port), **settings},
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.said = ""
-
-    def wait_ready(self) -> float:
-        """Read what it says until it is ready; return the seconds that it took."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said += line
-            if found := re.search(r"ready after ([\d.]+) s", line):
-                return float(found[1])
-        logs = "\n".join(path.read_text()[-2000:] for path in (self.home / "logs").glob("*.log"))
-        raise AssertionError(f"it ended before it was ready: {self.said}\n{logs}")
-
-    def demo(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads((self.home / "demo.json").read_text())
-        return found
-
-    def call(self, path: str, body: Any = None) -> Any:
-        headers = {
-            "Authorization": f"Bearer {self.demo()['secret_key']}",
-            "Content-Type": "application/json",
-            "Prefer": "wait=10",
-        }
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            with urlopen(Request(self.demo()["base_url"] + path, data=data, headers=headers), timeout=20) as answer:
-                return json.load(answer)
-        except HTTPError as error:
-            with error:
-                raise AssertionError(f"{path}: {error.status} {error.read().decode()}") from error
-
-    def processes(self) -> list[int]:
-        """Return the ids of all processes of this installation, by the home in their environment."""
-        mark = f"TIDEGATE_HOME={self.home}\0".encode()
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                if mark in (entry / "environ").read_bytes():
-                    found.append(int(entry.name))
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
-                continue
-        return found
-
-    def resident(self) -> int:
-        """Return the MB that all its processes take, shared pages counted once."""
-        sizes = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.processes()]
-        return sum(int(size.split("Pss:")[1].split()[0]) for size in sizes) // 1024
-
-    def end(self, signal_number: signal.Signals) -> int:
-        self.process.send_signal(signal_number)
-        self.said += self.process.communicate(timeout=90)[0]
-        return self.process.returncode
-
-    def wait_gone(self) -> None:
-        deadline = time.monotonic() + 60
-        while left := self.processes():
-            assert time.monotonic() < deadline, f"still there: {left}"
-            time.sleep(0.1)
-
-
-@pytest.fixture
-def port() -> int:
-    while not is_free((port := free_port()) + 1):
-        pass
-    return port
-
-
-@pytest.fixture
-def start(tmp_path: Path, port: int) -> Iterator[Any]:
-    started: list[Up] = []
-
-    def starting(**settings: str) -> Up:
-        started.append(Up(tmp_path / "home", port, settings))
-        return started[-1]
-
-    yield starting
-    for up in started:
-        if up.process.poll() is None:
-            up.end(signal.SIGTERM)
 
 
 def test_a_first_start_serves_and_a_second_one_resumes(start: Any) -> None:
@@ -197,3 +99,27 @@ def test_the_small_profile_judges_and_delivers_in_one_worker(start: Any) -> None
         assert time.monotonic() < deadline, up.call("/v1/deliveries")
         time.sleep(0.1)
     assert up.resident() <= SMALL_RESIDENT
+
+
+def test_the_readme_leads_from_a_comment_to_a_signed_webhook(start: Any, port: int, tmp_path: Path) -> None:
+    """Word for word, but for the ports."""
+    up: Up = start()
+    up.wait_ready()
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (journey,) = (block for block in blocks if "/v1/comments" in block)
+    journey = journey.replace("localhost:8080", f"localhost:{port}").replace("127.0.0.1:8081", f"127.0.0.1:{port + 1}")
+    done = subprocess.run(["sh", "-c", journey], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    decoder, answers, text = json.JSONDecoder(), [], done.stdout
+    for _ in range(4):
+        answer, end = decoder.raw_decode(text)
+        answers.append(answer)
+        text = text[end:].lstrip()
+    comment, checked, cases, deliveries = answers
+    assert (comment["status"], comment["decision"]["verdict"]) == ("approved", "approve")
+    assert (checked["verdict"], cases["items"]) == ("flag", [])
+    assert deliveries["items"][0]["comment_id"] == comment["id"]
+    deadline = time.monotonic() + 10
+    while "comment.approved" not in (page := urlopen(up.demo()["demo_blog_url"] + "/received", timeout=10).read().decode()):
+        assert time.monotonic() < deadline, page
+        time.sleep(0.1)
