@@ -6,6 +6,8 @@ fails at once whatever ``busy_timeout`` says (SQLITE_BUSY_SNAPSHOT). WAL is used
 that has the WAL-reset fix (3.51.3); older ones get the rollback journal. See docs/decisions.
 """
 
+import fcntl
+import os
 import random
 import threading
 import time
@@ -28,6 +30,9 @@ log = structlog.get_logger(__name__)
 
 WAL_SAFE_SINCE = (3, 51, 3)
 RETRIES = 4
+TURN = 10.0
+"""Seconds that a writer waits for the writers of other processes on SQLite."""
+TURN_LOOK = 0.0005
 TRANSIENT_STATES = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "08000", "08001", "08003", "08004", "08006")
 BELLS = "bells"
 """Key of ``Session.info``: the job kinds to ring for once the transaction is committed."""
@@ -45,6 +50,7 @@ class Database:
         self.ring = ring
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writing = threading.Lock()
+        self._opened: tuple[int, int, int] | None = None
         self.engine = _sqlite_engine(self) if self.is_sqlite else _postgresql_engine(self)
 
     @contextmanager
@@ -53,21 +59,48 @@ class Database:
 
         Services never commit: whoever opened the transaction says what belongs together.
         """
-        if self.is_sqlite:
-            self._writing.acquire()
-        try:
-            with Session(self.engine, expire_on_commit=False) as session:
-                # Begins here, under the lock, and not with the first statement.
-                session.connection(execution_options={"tidegate_begin": "IMMEDIATE"})
-                yield session
-                session.commit()
-                bells: set[str] = session.info.get(BELLS, set())
-        finally:
-            if self.is_sqlite:
-                self._writing.release()
+        with self._turn(), Session(self.engine, expire_on_commit=False) as session:
+            # Begins here, under the lock, and not with the first statement.
+            session.connection(execution_options={"tidegate_begin": "IMMEDIATE"})
+            yield session
+            session.commit()
+            bells: set[str] = session.info.get(BELLS, set())
         if self.ring is not None:
             for kind in sorted(bells):
                 self.ring(kind)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for this writer's turn on SQLite, where there is one at a time.
+
+        Threads queue on a lock of ours, processes on a lock of the system: SQLite's own waiting is to sleep and try again, up to
+        a tenth of a second at a time, and whoever has just begun to wait gets in before whoever waited long.
+        """
+        if not self.is_sqlite:
+            yield
+            return
+        with self._writing:
+            if self.url.database in {None, "", ":memory:"}:
+                yield
+                return
+            turn, following = self._turnstiles()
+            until = time.monotonic() + TURN
+            # Who is next waits alone: whoever has just written must get behind, and cannot slip in again.
+            held = _locked(following, until) and _locked(turn, until)
+            fcntl.flock(following, fcntl.LOCK_UN)
+            try:
+                # Without a turn it is up to SQLite, which may refuse.
+                yield
+            finally:
+                if held:
+                    fcntl.flock(turn, fcntl.LOCK_UN)
+
+    def _turnstiles(self) -> tuple[int, int]:
+        """Return the files that the processes' writers lock; each process opens them for itself, as a lock is its opener's."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            turn, following = (os.open(f"{self.url.database}-{name}", os.O_RDWR | os.O_CREAT, 0o600) for name in ("turn", "next"))
+            self._opened = (os.getpid(), turn, following)
+        return self._opened[1:]
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -108,6 +141,24 @@ class Database:
     def dispose(self) -> None:
         """Close all connections; a connection must not cross a fork."""
         self.engine.dispose()
+        if self._opened is not None and self._opened[0] == os.getpid():
+            _, *files = self._opened
+            self._opened = None
+            for file in files:
+                os.close(file)
+
+
+def _locked(file: int, until: float) -> bool:
+    """Lock a file, or give up at ``until`` on the monotonic clock: the system's own waiting knows no end."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(TURN_LOOK)
+        else:
+            return True
 
 
 def sqlite_module() -> ModuleType:

@@ -1,0 +1,72 @@
+"""Writers on SQLite take turns, also those of several processes, and nobody waits without an end."""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from sqlalchemy import text
+
+from moderation import database
+from moderation.database import Database
+
+PATIENCE = 20.0
+
+
+@contextmanager
+def processes(url: str, count: int) -> Iterator[list[Database]]:
+    """As many stores as processes would have, each with its own locks."""
+    with ExitStack() as stack:
+        stores = [Database(url) for _ in range(count)]
+        for store in stores:
+            stack.callback(store.dispose)
+        yield stores
+
+
+def is_locked(path: str) -> bool:
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def test_who_waits_longest_writes_next(sqlite_url: str) -> None:
+    order: list[str] = []
+
+    def write(store: Database, name: str) -> None:
+        with store.transaction():
+            order.append(name)
+
+    with processes(sqlite_url, 3) as (first, second, third), ThreadPoolExecutor(2) as pool:
+        with first.transaction() as session:
+            session.execute(text("UPDATE lease SET holder = holder"))
+            waiting = [pool.submit(write, second, "second")]
+            deadline = time.monotonic() + PATIENCE
+            while not is_locked(f"{second.url.database}-next"):
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            # It comes later, and may not slip in.
+            waiting.append(pool.submit(write, third, "third"))
+            order.append("first")
+        for found in waiting:
+            found.result(PATIENCE)
+    assert order == ["first", "second", "third"]
+
+
+def test_a_writer_that_hangs_is_not_waited_for_for_ever(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "TURN", 0.05)
+    with processes(sqlite_url, 2) as (hanging, other):
+        # It has the turn and does not write: SQLite lets the other one in.
+        turn, _ = hanging._turnstiles()
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        with other.transaction() as session:
+            assert session.execute(text("SELECT 1")).scalar() == 1
+        fcntl.flock(turn, fcntl.LOCK_UN)
