@@ -142,6 +142,7 @@ class Stack:
         Raises StackError after ``timeout`` seconds, naming what was missing.
         """
         waiting = list(self.programs)
+        fallen: set[str] = set()
         missing = "no program runs"
 
         def ready() -> bool:
@@ -152,6 +153,9 @@ class Stack:
             for name in [name for name in waiting if states.get(name) == "RUNNING"]:
                 waiting.remove(name)
                 report(f"{name} runs")
+            for name in (name for name in waiting if states.get(name) == "BACKOFF" and name not in fallen):
+                fallen.add(name)
+                report(f"{name} ended at once and is tried again; see {self.home / 'logs' / f'{name}.log'}")
             missing = ", ".join(waiting) or (self._not_ready() if "api" in self.programs else "")
             return not missing
 

@@ -170,6 +170,15 @@ def test_the_programs_get_the_settings_the_extra_environment_and_their_own(stack
     assert stack.logs("one").strip() == str([str(stack.settings.port), "a b", "one, 100 %"])
 
 
+def test_a_program_that_cannot_start_is_named_with_its_log(stack_of: Callable[..., Stack]) -> None:
+    stack = stack_of(program("broken", CRASHING))
+    stack.start()
+    told: list[str] = []
+    with pytest.raises(StackError, match=r"not ready after 2 s: broken"):
+        stack.wait_ready(2, report=told.append)
+    assert told == [f"broken ended at once and is tried again; see {stack.home / 'logs' / 'broken.log'}"]
+
+
 def test_a_home_serves_one_stack_at_a_time(stack_of: Callable[..., Stack]) -> None:
     stack_of(program("one")).start()
     with pytest.raises(StackError, match="another Tidegate is running"):
