@@ -1,6 +1,6 @@
 """Engines and transactions for SQLite (one machine) and PostgreSQL.
 
-SQLite has one writer at a time. Writers of a process queue on a lock of ours and every writing
+SQLite has one writer at a time. Writers take turns on locks of ours, within a process and between processes, and every writing
 transaction begins IMMEDIATE: a deferred one that turns into a writer after somebody else's commit
 fails at once whatever ``busy_timeout`` says (SQLITE_BUSY_SNAPSHOT). WAL is used only with a library
 that has the WAL-reset fix (3.51.3); older ones get the rollback journal. See docs/decisions.
