@@ -34,7 +34,7 @@ class Container:
 
     def __init__(self, name: str, folder: Path, environment: dict[str, str]) -> None:
         self.service = SERVICES[name]
-        self.environment = {"PATH": os.environ["PATH"], "TIDEGATE_HOME": str(folder / "home"), **environment}
+        self.environment = {"PATH": os.environ["PATH"], "TIDEGATE_HOME": str(folder / name), **environment}
         self._log = folder / f"{name}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
