@@ -134,8 +134,17 @@ class Comment(MethodView):
 
 
 def shown(view: CommentView) -> dict[str, Any]:
-    """Return a comment as JSON, with its links."""
-    return {**view.as_json(), "links": {"self": url_for("comments.Comment", comment_id=view.id)}}
+    """Return a comment as JSON, with its links; to a reader's browser without what would help to get past the rules."""
+    found = {**view.as_json(), "links": {"self": url_for("comments.Comment", comment_id=view.id)}}
+    return _for_its_author(found) if principal().kind is KeyKind.PUBLISHABLE else found
+
+
+def _for_its_author(found: dict[str, Any]) -> dict[str, Any]:
+    """Leave what an author is told: what was decided, by machine or moderator, and for which of the site's reasons."""
+    decision = found["decision"]
+    if decision is not None:
+        decision = {**decision, "policy": None, "reasons": [{"reason": each.get("reason")} for each in decision["reasons"]]}
+    return {**found, "decision": decision, "scores": {}, "signals": {}, "not_evaluated": [], "model": None}
 
 
 def _view(comment_id: UUID) -> CommentView:

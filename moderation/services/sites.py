@@ -69,6 +69,11 @@ def everything(session: Session) -> list[Site]:
     return list(session.scalars(select(Site).order_by(Site.name)))
 
 
+def is_origin(session: Session, origin: str) -> bool:
+    """Tell whether any site has this origin, where the site is not known yet."""
+    return any(origin in origins for origins in session.scalars(select(Site.origins)))
+
+
 def update(
     session: Session,
     site_id: UUID,

@@ -166,3 +166,17 @@ def test_a_browser_must_not_say_what_only_the_blog_knows(door: Door, change: dic
 def test_a_browser_may_submit_under_its_own_address(door: Door) -> None:
     answer = door.post("/v1/comments", {**door.comment(), "author": {"name": "A reader"}}, key="publishable")
     assert (answer.status_code, answer.json["author"]["identity"]) == (202, "anonymous")
+
+
+def test_a_reader_is_told_the_decision_and_nothing_that_helps_to_get_past_it(door: Door) -> None:
+    body = {**door.comment(ABUSIVE), "author": {"name": "A reader"}}
+    with door.working():
+        found = door.post("/v1/comments", body, key="publishable", headers={"Prefer": "wait=10"}).json
+    assert (found["status"], found["decision"]["by"]) == ("flagged", "machine")
+    assert (found["scores"], found["signals"], found["model"], found["decision"]["policy"]) == ({}, {}, None, None)
+    assert {name for reason in found["decision"]["reasons"] for name in reason} == {"reason"}
+    full = door.shown(found["id"])
+    assert full["scores"]
+    assert [reason["reason"] for reason in full["decision"]["reasons"]] == [
+        reason["reason"] for reason in found["decision"]["reasons"]
+    ]
