@@ -16,6 +16,9 @@ from moderation.services import threads
 from moderation.services.events import iso
 from moderation.services.threads import PublicComment
 
+DEEPEST = 32
+"""Levels of replies within replies in one answer."""
+
 blp = blueprint("posts", "/posts", "The public thread of a post")
 
 
@@ -46,7 +49,7 @@ class Thread(MethodView):
                 "title": page.post.title,
                 "openness": str(page.post.openness),
             },
-            "comments": _nest(shown) if query["nested"] else shown,
+            "comments": nest(shown) if query["nested"] else shown,
             "total": page.total,
             "next": show("comment", page.next) if page.next else None,
         }
@@ -97,10 +100,19 @@ def _shown(comment: PublicComment) -> dict[str, Any]:
     }
 
 
-def _nest(flat: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    by_id = {comment["id"]: {**comment, "replies": []} for comment in flat}
+def nest(flat: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return comments with their replies in them, at most DEEPEST levels; deeper ones stand beside the one they answer.
+
+    Two people can answer each other without an end, and no reader of JSON goes that deep.
+    """
+    placed: dict[str, tuple[dict[str, Any], list[dict[str, Any]], int]] = {}
     roots: list[dict[str, Any]] = []
-    for comment in by_id.values():
-        parent = by_id.get(comment["parent_id"])
-        (parent["replies"] if parent else roots).append(comment)
+    for comment in flat:
+        node = {**comment, "replies": []}
+        beside, level = roots, 0
+        if comment["parent_id"] in placed:
+            parent, siblings, above = placed[comment["parent_id"]]
+            beside, level = (parent["replies"], above + 1) if above + 1 < DEEPEST else (siblings, above)
+        beside.append(node)
+        placed[comment["id"]] = (node, beside, level)
     return roots

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from api.v1 import posts
 from tests.api.conftest import ABUSIVE
 
 
@@ -42,6 +43,20 @@ def test_replies_can_come_nested(door: Any) -> None:
     reply = door.decided("What a lovely story about your family, thank you.", parent_id=parent["id"])
     (root,) = door.get("/v1/posts/p1/comments?nested=true").json["comments"]
     assert (root["id"], [child["id"] for child in root["replies"]]) == (parent["id"], [reply["id"]])
+
+
+def test_an_endless_exchange_is_no_deeper_than_a_reader_goes() -> None:
+    flat = [{"id": str(number), "parent_id": str(number - 1) if number else None} for number in range(1000)]
+    roots = posts.nest(flat)
+    seen, levels = [], 0
+    level = roots
+    while level:
+        levels += 1
+        seen += [comment["id"] for comment in level]
+        level = [reply for comment in level for reply in comment["replies"]]
+    assert (levels, len(roots)) == (posts.DEEPEST, 1)
+    assert seen == [comment["id"] for comment in flat]
+    assert len(orjson.dumps(roots)) > 1000
 
 
 def test_a_thread_is_found_by_the_address_of_its_page(door: Any) -> None:
