@@ -55,6 +55,8 @@ def test_a_first_start_serves_and_a_second_one_resumes(start: Any) -> None:
     assert second.end(signal.SIGTERM) == 0
     assert second.processes() == []
     assert min(took) < READY, took
+    left = {path.name for path in second.home.parent.iterdir()}
+    assert left == {second.home.name}, "whatever else is in the home of the person who started it, a library put there"
 
 
 def test_parts_that_are_killed_come_back_and_the_comments_of_that_time_are_decided(start: Any) -> None:
