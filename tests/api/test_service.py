@@ -12,7 +12,7 @@ from redis import Redis
 from api import limits
 from moderation.services import processes
 from tests.api.conftest import open_door, settings
-from tests.servers import ValkeyServer
+from tests.servers import PostgresServer, ValkeyServer
 
 OPENAPI = Path(__file__).parents[2] / "api" / "openapi.json"
 
@@ -80,6 +80,18 @@ def test_a_database_that_is_away_is_a_503_and_nothing_is_acknowledged(tmp_path: 
         assert "sqlite" not in answer.text.lower()
         assert door.get("/readyz", key=None).status_code == 503
         assert door.get("/healthz", key=None).status_code == 200
+
+
+@pytest.mark.postgres
+def test_a_postgresql_that_goes_away_in_the_middle_is_a_503(
+    tmp_path: Path, postgres: PostgresServer, postgresql_url: str
+) -> None:
+    for door in open_door(settings(tmp_path, postgresql_url)):
+        assert door.post("/v1/comments", door.comment()).status_code == 202
+        postgres.drop_database(postgresql_url.rsplit("/", 1)[-1])
+        for answer in (door.post("/v1/comments", door.comment()), door.get("/v1/comments"), door.get("/metrics")):
+            assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "database-unavailable", "2")
+        assert "cannot be reached" in door.get("/readyz", key=None).json["checks"]["database"]
 
 
 def test_the_client_address_comes_from_the_trusted_proxies_alone(tmp_path: Path, sqlite_url: str) -> None:
