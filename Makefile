@@ -17,12 +17,14 @@ up: $(VENV)/.default ## Run everything on this machine until Ctrl-C
 
 check: $(VENV)/.dev ## The fast part, on SQLite alone: at most two minutes
 	$(STAGE) lint 60 $(BIN)/ruff check .
+	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
 	$(STAGE) tests 120 $(TESTS) -n 2 -m "not (slow or system or faults or bench or detoxify or postgres)"
 
 test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most twenty minutes
 	$(STAGE) lint 60 $(BIN)/ruff check .
+	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
 	$(STAGE) tests 600 $(TESTS) -n 2 -m "not system and not faults and not bench"

@@ -135,9 +135,7 @@ class Checked:
     not_evaluated: list[str]
 
 
-def check(
-    database: Database, score: Scoring, site_id: UUID, request: CheckRequest, *, secret: bytes, now: datetime
-) -> Checked:
+def check(database: Database, score: Scoring, site_id: UUID, request: CheckRequest, *, secret: bytes, now: datetime) -> Checked:
     """Judge a text by the policy in force at the site or the named post, storing nothing.
 
     Raises NotFound for a site without a policy.

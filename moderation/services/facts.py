@@ -92,9 +92,7 @@ def gather(session: Session, comment: Comment, in_force: InForce, *, secret: byt
         post=signals.PostFacts(setting=post.openness.value, texts=[text for text in (post.title, post.excerpt, parent) if text]),
         history=signals.HistoryFacts(
             near_copies_by_others=_near_copies(session, comment, fingerprint, now=now) if fingerprint else 0,
-            reports=session.scalar(
-                select(func.count()).where(Report.site_id == comment.site_id, Report.comment_id == comment.id)
-            )
+            reports=session.scalar(select(func.count()).where(Report.site_id == comment.site_id, Report.comment_id == comment.id))
             or 0,
             human_rejected_before=comment.human_rejected,
         ),

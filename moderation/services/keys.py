@@ -98,9 +98,7 @@ def create(
         expires_at=expires_at,
     )
     session.add(key)
-    audit.record(
-        session, site_id=site_id, actor=by, action="key.created", subject=show("key", key.id), now=now, kind=str(kind)
-    )
+    audit.record(session, site_id=site_id, actor=by, action="key.created", subject=show("key", key.id), now=now, kind=str(kind))
     session.flush()
     return NewKey(key, shown)
 

@@ -201,9 +201,7 @@ def decide(
     )
 
 
-def undo(
-    session: Session, site_id: UUID, decision_id: UUID, *, user_id: UUID | None, cause: str, now: datetime
-) -> Decision:
+def undo(session: Session, site_id: UUID, decision_id: UUID, *, user_id: UUID | None, cause: str, now: datetime) -> Decision:
     """Take a moderator's newest decision on a comment back: a new decision restores what it replaced and reopens the case.
 
     The same ``cause`` again gives the decision that it made. Raises NotFound, and NotUndoable with the present state for a

@@ -115,9 +115,7 @@ def submit_many(
             continue
         try:
             with session.begin_nested():
-                results.append(
-                    _take_in(session, site_id, submission, vouched=vouched, secret=secret, now=now, cost_ms=cost_ms)
-                )
+                results.append(_take_in(session, site_id, submission, vouched=vouched, secret=secret, now=now, cost_ms=cost_ms))
         except TidegateError as refused:
             results.append(refused)
     if once is not None:

@@ -113,9 +113,7 @@ def counts(session: Session, site_id: UUID, keys: Sequence[str]) -> dict[str, in
     canonical = {key: posts.canonical_key(key) for key in keys}
     found = session.execute(
         select(Post.external_id, Post.canonical_key, func.count(Comment.id))
-        .outerjoin(
-            Comment, and_(Comment.site_id == site_id, Comment.post_id == Post.id, Comment.visible_revision.is_not(None))
-        )
+        .outerjoin(Comment, and_(Comment.site_id == site_id, Comment.post_id == Post.id, Comment.visible_revision.is_not(None)))
         .where(
             Post.site_id == site_id,
             or_(Post.external_id.in_(list(keys)), Post.canonical_key.in_(list(canonical.values()))),
