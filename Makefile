@@ -28,7 +28,7 @@ test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most tw
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
 	$(STAGE) tests 600 $(TESTS) -n 2 -m "not system and not faults and not bench"
-	$(STAGE) system 600 $(TESTS) -m "(system or faults) and not bench"
+	$(STAGE) system 840 $(TESTS) -m "(system or faults) and not bench"
 
 bench: $(VENV)/.dev $(VENV)/.detoxify ## Measure ours beside the pipeline of an afternoon; writes docs/benchmarks.md
 	$(BIN)/python -m bench

@@ -143,8 +143,8 @@ class Run:
         torch.save(state, self.out / "state.new")
         (self.out / "state.new").replace(self.out / "state.pt")
 
-    def train(self, stage: Stage, rows: Rows) -> None:
-        """Run what is left of a stage: masked binary cross-entropy, AdamW, bfloat16."""
+    def train(self, stage: Stage, rows: Rows, *, finish_in: int | None) -> None:
+        """Run what is left of a stage, or so many more steps of it: masked binary cross-entropy, AdamW, bfloat16."""
         ids = tokenised(rows, self.tokenizer)
         print(f"{stage.name}: {len(rows)} rows, {sum(map(len, ids))} tokens, {stage.passes} passes", flush=True)
         rng = random.Random(f"{SEED} {stage.name}")
@@ -152,8 +152,11 @@ class Run:
         (unknown,) = self.tokenizer.encode("[UNK]", add_special_tokens=False).ids
         started, kept, running = time.monotonic(), time.monotonic(), 0.0
         first = self.step
+        start, (highest, lowest) = first / len(schedule), stage.rate
+        schedule = schedule[: None if finish_in is None else first + finish_in]
         for step in range(first, len(schedule)):
-            share = stage.rate[0] + (stage.rate[1] - stage.rate[0]) * step / len(schedule)
+            begun = start + (1 - start) * (step - first) / (len(schedule) - first)
+            share = highest + (lowest - highest) * begun
             warm = min(1.0, (step + 1) / WARMUP_STEPS) if stage is STAGES[0] else 1.0
             for group in self.optimiser.param_groups:
                 group["lr"] = LEARNING_RATE * share * warm
@@ -212,6 +215,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for model.ckpt and the state in between")
     parser.add_argument("--stages", type=int, default=len(STAGES), help="stop after so many stages, to go on later")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--finish-in", type=int, help="end the stage after so many more steps, the rate falling accordingly")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -221,7 +225,7 @@ def main() -> None:
         stage = STAGES[run.stage]
         texts = stage_rows(stage, options.data, options.out)
         rows = len(texts)
-        run.train(stage, texts)
+        run.train(stage, texts, finish_in=options.finish_in)
     model = run.model.cpu().eval()
     save(model, options.out)
     summary = {"rows": rows, "passes": {s.name: s.passes for s in STAGES}, "seconds": round(run.seconds), "seed": SEED}

@@ -1,0 +1,164 @@
+"""A running stack with a receiver and a client, to be broken and then judged."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from dev.thousand import Receiver as Inbox
+from dev.thousand import processes
+from moderation.config import master_key
+from moderation.database import Database
+from moderation.services import processes as heartbeats
+from moderation.services import sealing
+from tests.faults.checker import History, Received, violations
+from tests.packaging.installation import Up
+
+PATIENCE = 60.0
+"""Seconds that a client goes on trying."""
+
+CIVIL = (
+    "The minister explained the budget for rail travel rather well this time.",
+    "My grandmother grew up beside that river and loved its old bridge.",
+    "Could the newsroom publish the figures as a table as well, please?",
+    "Winter tyres would have helped more than another speed limit, I think.",
+    "Reading this over breakfast made me hungry for pancakes and maple syrup.",
+    "You are a stupid, worthless idiot and everybody here hates you.",
+)
+
+
+class Broken:
+    """One installation under test: what its clients saw, what its receiver got, and the verdict of the checker."""
+
+    def __init__(self, up: Up, database_url: str) -> None:
+        self.up = up
+        self.up.wait_ready()
+        self.base = up.demo()["base_url"]
+        self.key = up.demo()["secret_key"]
+        self.database = Database(database_url)
+        self.history = History()
+        self.inbox = Inbox()
+        self.inbox.secret = self.call("POST", "/v1/endpoints", {"url": self.inbox.url})["secret"]
+        self._lock = threading.Lock()
+        self._sent = 0
+
+    @property
+    def home(self) -> Path:
+        return self.up.home
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Send a request again and again until it is answered with something else than a fault of ours."""
+        deadline = time.monotonic() + PATIENCE
+        data = None if body is None else json.dumps(body).encode()
+        while True:
+            request = Request(
+                self.base + path,
+                data=data,
+                method=method,
+                headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", **headers},
+            )
+            try:
+                with urlopen(request, timeout=30) as answer:
+                    return json.loads(answer.read() or b"null")
+            except HTTPError as error:
+                with error:
+                    if error.code < 500 and error.code != 429:
+                        raise AssertionError(f"{path}: {error.code} {error.read().decode()}") from error
+            except (URLError, HTTPException, ConnectionError, TimeoutError):
+                pass
+            assert time.monotonic() < deadline, f"{method} {path}: no answer"
+            time.sleep(0.1)
+
+    def submit(self) -> str:
+        """Send one comment, different from all others, until it is acknowledged."""
+        with self._lock:
+            self._sent += 1
+            number = self._sent
+        body = {
+            "post": {"id": f"p{number % 5}", "url": f"https://blog.example/{number % 5}", "title": "A page"},
+            "author": {"id": f"reader-{number}", "name": f"Reader {number}"},
+            "body": f"{CIVIL[number % len(CIVIL)]} ({number * 7919 % 100_003})",
+        }
+        key = f"key-{number}"
+        shown: str = self.call("POST", "/v1/comments", body, **{"Idempotency-Key": key})["id"]
+        with self._lock:
+            self.history.acknowledged[key].append(shown)
+        return shown
+
+    def submit_many(self, count: int, *, at_once: int = 4) -> list[str]:
+        with ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(lambda _: self.submit(), range(count)))
+
+    def mistake(self) -> None:
+        """Send what no server should accept, and note how it was answered."""
+        request = Request(
+            f"{self.base}/v1/comments",
+            data=b'{"body": 1}',
+            headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
+        )
+        try:
+            with urlopen(request, timeout=30) as answer:
+                self.history.faulty.append(answer.status)
+        except HTTPError as error:
+            with error:
+                self.history.faulty.append(error.code)
+
+    def signal(self, part: str, number: signal.Signals, *, child: bool = False) -> None:
+        """Send a signal to a part's process group, or to the child of the moderate worker alone."""
+        if child:
+            for pid in processes(self.home, lambda line: "billiard.spawn" in line):
+                os.kill(pid, number)
+            return
+        os.killpg(int((self.home / "run" / f"{part}.pid").read_text()), number)
+
+    def wait(self, what: str, condition: Callable[[], bool], seconds: float = 90.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
+            time.sleep(0.1)
+
+    def heal(self) -> None:
+        """Wait until every process is back, then see how long a new comment takes to be decided."""
+        self.wait("ready", lambda: self._ready() and self._all_run())
+        began = time.monotonic()
+        shown = self.submit()
+        self.wait("a new comment decided", lambda: self.call("GET", f"/v1/comments/{shown}")["status"] != "pending")
+        self.history.healed.append(time.monotonic() - began)
+
+    def verdict(self) -> list[str]:
+        """Wait until nothing is due, and let the checker judge."""
+        self.mistake()
+        key = sealing.audit_key(master_key(self.home))
+        found: list[str] = []
+
+        def settled() -> bool:
+            received = Received(dict(self.inbox.seen), list(self.inbox.bad))
+            found[:] = violations(self.database, self.history, received, audit_key=key)
+            return not found
+
+        deadline = time.monotonic() + 90
+        while not settled() and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return found
+
+    def _all_run(self) -> bool:
+        """Tell whether the processes that were heard of are running: a heartbeat outlives its process by some seconds."""
+        with self.database.reading() as session:
+            alive = heartbeats.alive(session, now=self.database.now(session))
+        running = {found.kind for found in alive if Path(f"/proc/{found.process.rpartition(':')[2]}").exists()}
+        return running >= {"moderate", "deliver", "relay"}
+
+    def _ready(self) -> bool:
+        try:
+            with urlopen(f"{self.base}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (HTTPError, URLError, HTTPException, ConnectionError, TimeoutError):
+            return False
