@@ -1,6 +1,10 @@
 """Breaking a running stack on purpose, on both databases; every fault ends with the checker's verdict on all ten promises."""
 
+import contextlib
+import os
+import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +13,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from dev.thousand import TARGETS, processes
 from tests.faults.stack import Broken
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
@@ -99,3 +104,29 @@ def test_parts_that_stop_hang_forget_or_are_lied_to_lose_nothing(breakable: Any)
     broken.submit_many(4)
     broken.heal()
     assert broken.verdict() == []
+
+
+def test_a_minute_of_random_kills_loses_nothing(breakable: Any) -> None:
+    seed = 20_261_124
+    broken: Broken = breakable("sqlite")
+    draw = random.Random(seed)
+    until = time.monotonic() + 60
+    stop = threading.Event()
+
+    def nemesis() -> None:
+        while time.monotonic() < until:
+            name = draw.choice(sorted(TARGETS))
+            for pid in processes(broken.home, TARGETS[name]):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            stop.wait(draw.uniform(2, 6))
+
+    killer = threading.Thread(target=nemesis)
+    killer.start()
+    while time.monotonic() < until:
+        broken.submit_many(2, at_once=2)
+        # Below what one core judges: a backlog of minutes would say nothing about healing.
+        stop.wait(0.25)
+    killer.join()
+    broken.heal()
+    assert broken.verdict() == [], f"seed {seed}"
