@@ -30,9 +30,6 @@ test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most tw
 	$(STAGE) tests 600 $(TESTS) -n 2 -m "not system and not faults and not bench"
 	$(STAGE) system 840 $(TESTS) -m "(system or faults) and not bench"
 
-bench: $(VENV)/.dev $(VENV)/.detoxify ## Measure ours beside the pipeline of an afternoon; writes docs/benchmarks.md
-	$(BIN)/python -m bench
-
 lock: $(VENV)/.dev ## Resolve the lock files anew; ARGS="--upgrade" takes newer versions
 	$(BIN)/python dev/lock.py $(ARGS)
 
@@ -60,4 +57,4 @@ $(VENV)/.detoxify: lock/detoxify.txt $(VENV)/.default
 	@$(BIN)/python dev/install.py lock/detoxify.txt
 	@touch $@
 
-.PHONY: help up check test bench lock clean
+.PHONY: help up check test lock clean
