@@ -64,7 +64,9 @@ def test_a_kill_at_each_step_loses_nothing_and_doubles_nothing(breakable: Any, k
     marks = {broken.home / "run" / f"failpoint.{name}" for name in STEPS}
 
     def all_killed() -> bool:
-        broken.submit_many(4)
+        # Below what is judged between two kills: a backlog would say nothing about how fast a healed stack decides.
+        if len(broken.call("GET", "/v1/comments?status=pending")["items"]) < 12:
+            broken.submit_many(4)
         return all(mark.exists() for mark in marks)
 
     broken.wait(f"a kill at each of {sorted(STEPS)}", all_killed, 200)
