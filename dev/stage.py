@@ -31,14 +31,22 @@ def main(name: str, seconds: str, *command: str) -> int:
     """Run the command and return the status for the shell."""
     print(f"== {name}", flush=True)
     began = time.monotonic()
-    process = subprocess.Popen(command, start_new_session=True)
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def end(number: int, _frame: FrameType | None) -> None:
+        # Before the command is known it cannot be ended: the signal is kept until it is.
+        if process is None:
+            early.append(number)
+            return
         end_group(process)
         sys.exit(128 + number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+    process = subprocess.Popen(command, start_new_session=True)
+    if early:
+        end(early[0], None)
     try:
         status = process.wait(float(seconds))
     except subprocess.TimeoutExpired:
