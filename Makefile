@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAGE := @$(PYTHON) dev/stage.py
 TESTS := $(BIN)/python -m pytest -q
-CODE := api moderation workers tests dev training
+CODE := api bench dev moderation tests training workers
 
 .DEFAULT_GOAL := help
 
@@ -29,6 +29,9 @@ test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most tw
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
 	$(STAGE) tests 600 $(TESTS) -n 2 -m "not system and not faults and not bench"
 	$(STAGE) system 840 $(TESTS) -m "(system or faults) and not bench"
+
+bench: $(VENV)/.dev $(VENV)/.detoxify ## Measure beside the pipeline of an afternoon; writes docs/benchmarks.md
+	$(STAGE) bench 2400 $(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/.dev ## Resolve the lock files anew; ARGS="--upgrade" takes newer versions
 	$(BIN)/python dev/lock.py $(ARGS)
@@ -57,4 +60,4 @@ $(VENV)/.detoxify: lock/detoxify.txt $(VENV)/.default
 	@$(BIN)/python dev/install.py lock/detoxify.txt
 	@touch $@
 
-.PHONY: help up check test lock clean
+.PHONY: help up check test bench lock clean

@@ -1,0 +1,1 @@
+"""Measurements: what `make bench` runs and writes to docs/benchmarks.md."""
