@@ -16,7 +16,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api import auth, errors, health, limits, metrics, openapi
 from api.context import KEY, Context, context
 from api.parsing import MAX_BATCH_BYTES
-from api.ringing import Ringer
 from api.scoring import GuardedModels
 from api.streams import Hub
 from api.v1 import cases, check, comments, endpoints, events, posts
@@ -24,6 +23,7 @@ from moderation import failpoints, logs
 from moderation.config import Settings
 from moderation.ids import new_id
 from moderation.outbound.http import Guard
+from moderation.ringing import Ringer
 from moderation.runtime import Runtime
 from moderation.services import sites
 from moderation.services.keys import BadKey

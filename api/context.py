@@ -8,10 +8,10 @@ from flask_smorest import Blueprint
 
 from api.limits import Limits
 from api.parsing import Parser
-from api.ringing import Ringer
 from api.scoring import GuardedModels
 from api.streams import Hub
 from moderation.outbound.http import Guard
+from moderation.ringing import Ringer
 from moderation.runtime import Runtime
 
 KEY = "tidegate"

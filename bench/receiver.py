@@ -17,6 +17,7 @@ class Server(ThreadingHTTPServer):
     """A server that sends small answers without delay."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def get_request(self) -> tuple[socket.socket, object]:
         """Accept a connection."""

@@ -8,9 +8,26 @@ worker cannot do so for ever; a finish proves with the fence that the lease is s
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Executable,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
@@ -107,10 +124,16 @@ def enqueue_many(session: Session, kind: JobKind, works: Sequence[Work], *, now:
     ]
     if not rows:
         return
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    session.execute(insert(Job).on_conflict_do_nothing(index_elements=["kind", "subject_id", "revision"]), rows)
+    session.execute(_insert(session.get_bind().dialect.name), rows)
     if any(work.run_at is None or work.run_at <= now for work in works):
         ring(session, kind)
+
+
+@cache
+def _insert(dialect: str) -> Executable:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    # Into the table and not the mapping, which would make objects of the rows.
+    return insert(cast("Table", Job.__table__)).on_conflict_do_nothing(index_elements=["kind", "subject_id", "revision"])
 
 
 def ring(session: Session, kind: JobKind) -> None:
@@ -118,19 +141,20 @@ def ring(session: Session, kind: JobKind) -> None:
     session.info.setdefault(BELLS, set()).add(str(kind))
 
 
+# Statements that are asked for every job are made once: building one takes longer than asking it.
+_NOW: BindParameter[datetime] = bindparam("now")
 _EARLIER = aliased(Job)
 _IS_FIRST = ~exists(select(_EARLIER.id).where(_EARLIER.order_key == Job.order_key, _EARLIER.order_seq < Job.order_seq)).correlate(
     Job
 )
-# Made once: building it took longer than asking it.
 
 
-def _due(kind: JobKind, now: datetime, where: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
+def _due(kind: JobKind, where: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
     return and_(
         true() if where is None else where,
         Job.kind == kind,
-        Job.run_at <= now,
-        or_(Job.lease_until.is_(None), Job.lease_until < now),
+        Job.run_at <= _NOW,
+        or_(Job.lease_until.is_(None), Job.lease_until < _NOW),
         or_(
             Job.order_key.is_(None),
             _IS_FIRST,
@@ -143,12 +167,20 @@ def sites_with_work(session: Session, kind: JobKind, *, now: datetime, where: Co
 
     Jobs outside of ``where``, a condition on the job, are not seen.
     """
-    first = (
-        select(Job.priority).where(Job.site_id == Site.id, _due(kind, now, where)).order_by(Job.priority, Job.run_at).limit(1)
-    ).scalar_subquery()
-    found = [(site, urgency) for site, urgency in session.execute(select(Site.id, first)) if urgency is not None]
+    statement = _urgencies(kind) if where is None else _urgencies_where(kind, where)
+    found = [(site, urgency) for site, urgency in session.execute(statement, {"now": now}) if urgency is not None]
     best = min((urgency for _, urgency in found), default=None)
     return sorted(site for site, urgency in found if urgency == best)
+
+
+def _urgencies_where(kind: JobKind, where: ColumnElement[bool] | None) -> Select[UUID, int | None]:
+    first = select(Job.priority).where(Job.site_id == Site.id, _due(kind, where)).order_by(Job.priority, Job.run_at).limit(1)
+    return select(Site.id, first.scalar_subquery())
+
+
+@cache
+def _urgencies(kind: JobKind) -> Select[UUID, int | None]:
+    return _urgencies_where(kind, None)
 
 
 def rotate(sites: Sequence[UUID], after: UUID | None) -> list[UUID]:
@@ -184,7 +216,8 @@ def claim(
         room = min(share, limit - len(chosen))
         if room <= 0:
             break
-        for row in session.execute(_candidates(kind, site, now, room, where)).all():
+        candidates = _candidates(kind) if where is None else _candidates_where(kind, where)
+        for row in session.execute(candidates, {"site": site, "now": now, "room": room}).all():
             job_id, cost, was_leased = row[0], row[1], row[2]
             if chosen and (was_leased or spent + cost > budget_ms):
                 break
@@ -195,16 +228,19 @@ def claim(
     return _take(session, chosen, worker=worker, now=now, lease=lease)
 
 
-def _candidates(
-    kind: JobKind, site: UUID, now: datetime, limit: int, where: ColumnElement[bool] | None
-) -> Select[UUID, float, bool]:
+def _candidates_where(kind: JobKind, where: ColumnElement[bool] | None) -> Select[UUID, float, bool]:
     return (
         select(Job.id, Job.cost_ms, Job.lease_until.is_not(None))
-        .where(Job.site_id == site, _due(kind, now, where))
+        .where(Job.site_id == bindparam("site"), _due(kind, where))
         .order_by(Job.lease_until.is_(None), Job.priority, Job.run_at)
-        .limit(limit)
+        .limit(bindparam("room"))
         .with_for_update(skip_locked=True)
     )
+
+
+@cache
+def _candidates(kind: JobKind) -> Select[UUID, float, bool]:
+    return _candidates_where(kind, None)
 
 
 def _take(session: Session, chosen: Collection[UUID], *, worker: str, now: datetime, lease: timedelta) -> list[Claim]:
@@ -238,9 +274,16 @@ def _ours(held: Claim, now: datetime) -> ColumnElement[bool]:
     return and_(Job.id == held.id, Job.fence == held.fence, Job.lease_until > now)
 
 
+_FINISH = (
+    delete(Job)
+    .where(Job.id == bindparam("held"), Job.fence == bindparam("held_fence"), Job.lease_until > _NOW)
+    .execution_options(synchronize_session=False)
+)
+
+
 def finish(session: Session, held: Claim, *, now: datetime) -> None:
     """Remove a job that is done; raises LeaseLost, and the caller's transaction must then not be committed."""
-    _only_one(session.execute(delete(Job).where(_ours(held, now)).execution_options(synchronize_session=False)), held)
+    _only_one(session.execute(_FINISH, {"held": held.id, "held_fence": held.fence, "now": now}), held)
 
 
 def fail(session: Session, held: Claim, *, now: datetime, run_at: datetime, error: str, counts: bool = True) -> None:
@@ -315,7 +358,12 @@ def _at_rest(kind: JobKind, *conditions: ColumnElement[bool]) -> ColumnElement[b
 
 def kinds_due(session: Session, *, now: datetime) -> list[JobKind]:
     """Return the kinds of which a job is due; reads only."""
-    return [kind for kind in JobKind if session.scalar(select(exists().where(_due(kind, now))))]
+    return [kind for kind in JobKind if session.scalar(_is_due(kind), {"now": now})]
+
+
+@cache
+def _is_due(kind: JobKind) -> Select[bool]:
+    return select(exists().where(_due(kind)))
 
 
 def depth(session: Session, kind: JobKind) -> int:

@@ -16,6 +16,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from moderation import failpoints
 from moderation.config import Settings
+from moderation.ringing import Ringer
 from moderation.runtime import Runtime
 from moderation.services import processes
 from workers.app import app, settings
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from moderation.services.delivery import Deliverer
 
 log = structlog.get_logger(__name__)
+
+RING_PAUSE = 0.03
+"""Seconds between two rings of a process for what its work brought about, so that a burst is announced a few times, not each."""
 
 SLICE = 5.0
 """Seconds that one ring is worked for before it is rung again: a worker that has to end is never in the middle of more."""
@@ -36,6 +40,8 @@ class WorkerProcess:
     def __init__(self, settings: Settings, queues: Iterable[str]) -> None:
         failpoints.configure(settings)
         self.runtime = Runtime.build(settings, role="worker")
+        self._ringer = Ringer(self.runtime.doorbell, pause=RING_PAUSE)
+        self.runtime.database.ring = self._ringer.ring
         self.queues = tuple(sorted(queues))
         self.name = processes.name("+".join(self.queues))
         self.ending = threading.Event()
@@ -90,6 +96,7 @@ class WorkerProcess:
             with self.runtime.database.transaction() as session:
                 processes.leave(session, self.name)
         finally:
+            self._ringer.end()
             self.runtime.close()
 
 

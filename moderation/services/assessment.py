@@ -200,13 +200,15 @@ class Moderator:
             return 0
         try:
             claimed = 0
+            called = False
             while not stop():
                 claims = self._claim()
                 if not claims:
                     break
                 claimed += len(claims)
-                if len(claims) >= queue.BATCH:
-                    # There is probably more: another worker may as well begin.
+                if len(claims) >= queue.BATCH and not called:
+                    # There is probably more: another worker may as well begin. Called once, it stays as long as there is.
+                    called = True
                     self.ring()
                 for held in claims:
                     self._work(held)
@@ -324,6 +326,8 @@ def _awaits(session: Session, comment: Comment, revision: int) -> bool:
     """Tell whether the machine still has to decide: nobody revised, withdrew or erased the comment, no human judged it."""
     if comment.current_revision != revision or comment.status in {Status.WITHDRAWN, Status.ERASED}:
         return False
+    if comment.decision_seq == 0:
+        return True
     newest = session.scalars(
         select(Decision).where(Decision.comment_id == comment.id, Decision.seq == comment.decision_seq)
     ).first()

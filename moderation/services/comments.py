@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select, tuple_
+from sqlalchemy import and_, bindparam, select, tuple_
 from sqlalchemy.orm import Session
 
 from moderation.errors import NotFound
@@ -57,12 +57,24 @@ class Page:
     next: UUID | None
 
 
+# Made once: building it takes longer than asking it.
+_AROUND = (
+    select(Comment, Post, Author, Revision)
+    .join(Post, Post.id == Comment.post_id)
+    .join(Author, Author.id == Comment.author_id)
+    .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.current_revision))
+)
+_ONE = _AROUND.where(Comment.site_id == bindparam("site"), Comment.id == bindparam("comment"))
+_MANY = _AROUND.where(Comment.id.in_(bindparam("ids", expanding=True)))
+
+
 def view(session: Session, site_id: UUID, comment_id: UUID) -> CommentView:
     """Return a comment of the site as it stands now; raises NotFound."""
-    comment = session.scalars(select(Comment).where(Comment.site_id == site_id, Comment.id == comment_id)).first()
-    if comment is None:
+    found = session.execute(_ONE, {"site": site_id, "comment": comment_id}).first()
+    if found is None:
         raise NotFound("comment", show("comment", comment_id))
-    return views(session, [comment])[0]
+    comment, post, author, revision = found
+    return _complete(session, [(comment, post, author, revision)])[0]
 
 
 def page(
@@ -110,17 +122,14 @@ def views(session: Session, comments: Sequence[Comment]) -> list[CommentView]:
         return []
     ids = [comment.id for comment in comments]
     around = {
-        row[0]: row
-        for row in session.execute(
-            select(Comment.id, Post, Author, Revision)
-            .join(Post, Post.id == Comment.post_id)
-            .join(Author, Author.id == Comment.author_id)
-            .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.current_revision))
-            .where(Comment.id.in_(ids))
-        )
+        comment.id: (comment, post, author, revision) for comment, post, author, revision in session.execute(_MANY, {"ids": ids})
     }
+    return _complete(session, [around[comment.id] for comment in comments])
+
+
+def _complete(session: Session, rows: Sequence[tuple[Comment, Post, Author, Revision]]) -> list[CommentView]:
     # What was never decided has no assessment and no score either: all three are stored together.
-    decided = [comment for comment in comments if comment.decision_seq]
+    decided = [comment for comment, *_ in rows if comment.decision_seq]
     decision_of: dict[UUID, Decision] = {}
     assessment_of: dict[UUID, Assessment] = {}
     score_of: dict[UUID, Score] = {}
@@ -131,7 +140,7 @@ def views(session: Session, comments: Sequence[Comment]) -> list[CommentView]:
                 select(Decision).where(tuple_(Decision.comment_id, Decision.seq).in_([(c.id, c.decision_seq) for c in decided]))
             )
         }
-        revision_ids = [around[comment.id][3].id for comment in decided]
+        revision_ids = [revision.id for comment, _, _, revision in rows if comment.decision_seq]
         for assessment in session.scalars(
             select(Assessment)
             .where(
@@ -145,8 +154,7 @@ def views(session: Session, comments: Sequence[Comment]) -> list[CommentView]:
         for score in session.scalars(select(Score).where(Score.revision_id.in_(revision_ids)).order_by(Score.created_at)):
             score_of[score.revision_id] = score
     shown = []
-    for comment in comments:
-        _, post, author, revision = around[comment.id]
+    for comment, post, author, revision in rows:
         shown.append(
             _shown(
                 comment,

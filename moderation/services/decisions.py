@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from moderation.errors import AlreadyDecided
 from moderation.ids import new_id, show
@@ -70,12 +71,15 @@ def priority(*, harm: float, reach: float, doubt: float, opened_at: datetime) ->
 
 def lock(session: Session, site_id: UUID, comment_id: UUID) -> Comment | None:
     """Return a comment of the site, locked against concurrent changes where the database has row locks."""
-    return session.scalars(
-        select(Comment)
-        .where(Comment.site_id == site_id, Comment.id == comment_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).first()
+    return session.scalars(_LOCK, {"site": site_id, "comment": comment_id}).first()
+
+
+_LOCK = (
+    select(Comment)
+    .where(Comment.site_id == bindparam("site"), Comment.id == bindparam("comment"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def decide(session: Session, comment: Comment, outcome: Outcome, *, now: datetime) -> Decision:
@@ -259,7 +263,10 @@ def close_case(session: Session, comment: Comment, *, now: datetime) -> None:
 
 
 def _open_case_of(session: Session, comment_id: UUID) -> Case | None:
-    return session.scalars(select(Case).where(Case.comment_id == comment_id, Case.closed_at.is_(None))).first()
+    return session.scalars(_OPEN_CASE, {"comment": comment_id}).first()
+
+
+_OPEN_CASE = select(Case).where(Case.comment_id == bindparam("comment"), Case.closed_at.is_(None))
 
 
 def _settle_case(session: Session, comment: Comment, outcome: Outcome, *, now: datetime) -> None:
@@ -280,4 +287,6 @@ def _change(session: Session, comment: Comment, **changes: Any) -> None:
     )
     if getattr(changed, "rowcount", 0) != 1:
         raise AlreadyDecided("The comment changed in the meantime.", comment=show("comment", comment.id))
-    session.refresh(comment)
+    # As it was read, but for what was just written: the version would not have matched otherwise.
+    for name, value in {"version": seen + 1, **changes}.items():
+        set_committed_value(comment, name, value)

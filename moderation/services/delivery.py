@@ -122,18 +122,22 @@ class Deliverer:
         with self._claiming:
             # The lanes take turns to go first.
             self._lanes = self._lanes[1:] + self._lanes[:1]
-            return [(lane, parcel) for lane in self._lanes for parcel in self._claim_kind(lane)]
+            limit, full = self._slots.room()
+            if limit == 0:
+                return []
+            where = _not_to(full)
+            with self._database.reading() as session:
+                # Most looks find nothing; they must not cost a write lock.
+                now = self._database.now(session)
+                found = [(lane, queue.sites_with_work(session, lane.kind, now=now, where=where)) for lane in self._lanes]
+            return [(lane, parcel) for lane, sites in found if sites for parcel in self._claim_kind(lane, sites)]
 
-    def _claim_kind(self, lane: Lane) -> list[Parcel]:
+    def _claim_kind(self, lane: Lane, sites: Sequence[UUID]) -> list[Parcel]:
+        # Counted again: the lane before may have filled some.
         limit, full = self._slots.room()
         if limit == 0:
             return []
         where = _not_to(full)
-        with self._database.reading() as session:
-            # Most looks find nothing; they must not cost a write lock.
-            sites = queue.sites_with_work(session, lane.kind, now=self._database.now(session), where=where)
-        if not sites:
-            return []
 
         def unit(session: Session) -> list[Parcel]:
             now = self._database.now(session)

@@ -4,13 +4,13 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import Executable, Table, and_, bindparam, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -52,6 +52,41 @@ SERVED = ("en",)
 _SystemRandom = random.SystemRandom()
 
 
+NOBODY = UUID(int=0)
+"""An id that no row has."""
+
+# Asked for every comment, so made once: building a statement takes longer than asking it.
+_REVISION = select(Revision).where(Revision.comment_id == bindparam("comment"), Revision.number == bindparam("number"))
+_REPORTS = select(func.count()).where(Report.site_id == bindparam("site"), Report.comment_id == bindparam("comment"))
+_RECORD = (
+    select(Comment.status, Comment.created_at)
+    .where(Comment.site_id == bindparam("site"), Comment.author_id == bindparam("author"), Comment.id != bindparam("without"))
+    .order_by(Comment.created_at.desc())
+    .limit(RECORD)
+)
+_NEAR_COPIES = (
+    select(NearCopy.comment_id, NearCopy.author_id, NearCopy.band)
+    .where(
+        NearCopy.site_id == bindparam("site"),
+        tuple_(NearCopy.band, NearCopy.value).in_(bindparam("bands", expanding=True)),
+        NearCopy.created_at > bindparam("since"),
+        NearCopy.author_id != bindparam("author"),
+        NearCopy.comment_id != bindparam("comment"),
+    )
+    .limit(MOST_COPIES * (duplicates.BANDS + 1))
+)
+_VERIFIED = (
+    select(Author.id)
+    .where(
+        Author.site_id == bindparam("site"),
+        Author.name_key == bindparam("key"),
+        Author.identity_kind == IdentityKind.VERIFIED,
+    )
+    .limit(1)
+)
+_STAFF = select(User.name).join(Membership, Membership.user_id == User.id).where(Membership.site_id == bindparam("site"))
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """A stored revision and the facts around it; ``fingerprint`` is None for a text whose copies mean nothing."""
@@ -68,9 +103,7 @@ def gather(session: Session, comment: Comment, in_force: InForce, *, secret: byt
     site = session.get_one(Site, comment.site_id)
     post = session.get_one(Post, comment.post_id)
     author = session.get_one(Author, comment.author_id)
-    stored = session.scalars(
-        select(Revision).where(Revision.comment_id == comment.id, Revision.number == comment.current_revision)
-    ).one()
+    stored = session.scalars(_REVISION, {"comment": comment.id, "number": comment.current_revision}).one()
     parent = _visible_text(session, comment.parent_id) if comment.parent_id else None
     view = normalise(stored.body)
     key = privacy.keyed_hash(secret, b"copies", comment.site_id.bytes)
@@ -92,8 +125,7 @@ def gather(session: Session, comment: Comment, in_force: InForce, *, secret: byt
         post=signals.PostFacts(setting=post.openness.value, texts=[text for text in (post.title, post.excerpt, parent) if text]),
         history=signals.HistoryFacts(
             near_copies_by_others=_near_copies(session, comment, fingerprint, now=now) if fingerprint else 0,
-            reports=session.scalar(select(func.count()).where(Report.site_id == comment.site_id, Report.comment_id == comment.id))
-            or 0,
+            reports=session.scalar(_REPORTS, {"site": comment.site_id, "comment": comment.id}) or 0,
             human_rejected_before=comment.human_rejected,
         ),
         site_hosts=site_hosts,
@@ -137,12 +169,18 @@ def remember(session: Session, comment: Comment, gathered: Gathered, *, now: dat
     domains = [
         {"site_id": comment.site_id, "domain": host, "comment_id": comment.id} for host in gathered.hosts[: links.MAX_LINKS]
     ]
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    dialect = session.get_bind().dialect.name
     # A revision may share bands and links with the one before it.
     if copies:
-        session.execute(insert(NearCopy).on_conflict_do_nothing(), copies)
+        session.execute(_insert(NearCopy, dialect), copies)
     if domains:
-        session.execute(insert(LinkDomain).on_conflict_do_nothing(), domains)
+        session.execute(_insert(LinkDomain, dialect), domains)
+
+
+@cache
+def _insert(model: type[NearCopy | LinkDomain], dialect: str) -> Executable:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(cast("Table", model.__table__)).on_conflict_do_nothing()
 
 
 def _bands(fingerprint: duplicates.Fingerprint) -> list[tuple[int, int]]:
@@ -171,12 +209,8 @@ def claimed_record(
 
 
 def _record(session: Session, author: Author, *, at: datetime, without: UUID | None) -> signals.AuthorFacts:
-    others = [Comment.site_id == author.site_id, Comment.author_id == author.id]
-    if without is not None:
-        others.append(Comment.id != without)
-    rows = session.execute(
-        select(Comment.status, Comment.created_at).where(*others).order_by(Comment.created_at.desc()).limit(RECORD)
-    ).all()
+    asked = {"site": author.site_id, "author": author.id, "without": without or NOBODY}
+    rows = session.execute(_RECORD, asked).all()
     return signals.AuthorFacts(
         identity=author.identity_kind.value,
         approved=sum(status is Status.APPROVED for status, _ in rows),
@@ -187,17 +221,14 @@ def _record(session: Session, author: Author, *, at: datetime, without: UUID | N
 
 def _near_copies(session: Session, comment: Comment, fingerprint: duplicates.Fingerprint, *, now: datetime) -> int:
     """Count the other authors of near copies within a day (see ``duplicates.is_near``)."""
-    rows = session.execute(
-        select(NearCopy.comment_id, NearCopy.author_id, NearCopy.band)
-        .where(
-            NearCopy.site_id == comment.site_id,
-            tuple_(NearCopy.band, NearCopy.value).in_(_bands(fingerprint)),
-            NearCopy.created_at > now - COPIES_WITHIN,
-            NearCopy.author_id != comment.author_id,
-            NearCopy.comment_id != comment.id,
-        )
-        .limit(MOST_COPIES * (duplicates.BANDS + 1))
-    ).all()
+    asked = {
+        "site": comment.site_id,
+        "bands": _bands(fingerprint),
+        "since": now - COPIES_WITHIN,
+        "author": comment.author_id,
+        "comment": comment.id,
+    }
+    rows = session.execute(_NEAR_COPIES, asked).all()
     shared: dict[UUID, list[int]] = {}
     author_of: dict[UUID, UUID] = {}
     for comment_id, author_id, band in rows:
@@ -233,16 +264,10 @@ def _reserved(session: Session, site_id: UUID, name: str | None) -> frozenset[st
     key = author_signals.name_key(name) if name else ""
     if not key:
         return frozenset()
-    verified = session.scalar(
-        select(Author.id)
-        .where(Author.site_id == site_id, Author.name_key == key, Author.identity_kind == IdentityKind.VERIFIED)
-        .limit(1)
-    )
+    verified = session.scalar(_VERIFIED, {"site": site_id, "key": key})
     if verified is not None:
         return frozenset({key})
-    staff: Iterable[str] = session.scalars(
-        select(User.name).join(Membership, Membership.user_id == User.id).where(Membership.site_id == site_id)
-    )
+    staff: Iterable[str] = session.scalars(_STAFF, {"site": site_id})
     return frozenset({key}) if key in {author_signals.name_key(member) for member in staff} else frozenset()
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from moderation.errors import NotFound, TidegateError
@@ -32,6 +32,10 @@ CHECKSUM = 6
 DOOR = 12
 USED_EVERY = timedelta(hours=1)
 """How coarse ``last_used_at`` is: a request must not cost a write."""
+
+
+# Asked for every request, so made once.
+_BY_HANDLE = select(Key).where(Key.handle == bindparam("handle"))
 
 
 class BadKey(TidegateError):
@@ -106,7 +110,7 @@ def create(
 def authenticate(session: Session, shown: str, *, secret: bytes, now: datetime) -> Principal:
     """Return who holds the key, with the rights they have now; raises BadKey."""
     handle, digest = _parse(shown, secret)
-    key = session.scalars(select(Key).where(Key.handle == handle)).first()
+    key = session.scalars(_BY_HANDLE, {"handle": handle}).first()
     # The same work for an unknown handle as for a wrong secret.
     right = hmac.compare_digest(digest, key.digest if key is not None else bytes(len(digest)))
     if key is None or not right or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):

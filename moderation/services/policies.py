@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from moderation.errors import NotFound
@@ -147,27 +147,29 @@ def parsed(toml: str) -> Policy:
     return Policy.parse(toml)
 
 
+# Asked for every comment, so made once.
+_RANKED = (
+    select(
+        Activation.id,
+        func.row_number().over(partition_by=(Activation.subject, Activation.post_id), order_by=Activation.id.desc()).label("age"),
+    )
+    .where(
+        Activation.site_id == bindparam("site"),
+        or_(Activation.post_id.is_(None), Activation.post_id == bindparam("post")),
+    )
+    .subquery()
+)
+_IN_FORCE = (
+    select(Activation, Version)
+    .join(_RANKED, _RANKED.c.id == Activation.id)
+    .outerjoin(Version, Version.id == Activation.version_id)
+    .where(_RANKED.c.age == 1)
+)
+
+
 def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> InForce:
     """Return what decides about comments of a site (or under one of its posts) now; raises NotFound without a policy."""
-    ranked = (
-        select(
-            Activation.id,
-            func.row_number()
-            .over(partition_by=(Activation.subject, Activation.post_id), order_by=Activation.id.desc())
-            .label("age"),
-        )
-        .where(
-            Activation.site_id == site_id,
-            or_(Activation.post_id.is_(None), Activation.post_id == post_id),
-        )
-        .subquery()
-    )
-    rows = session.execute(
-        select(Activation, Version)
-        .join(ranked, ranked.c.id == Activation.id)
-        .outerjoin(Version, Version.id == Activation.version_id)
-        .where(ranked.c.age == 1)
-    ).all()
+    rows = session.execute(_IN_FORCE, {"site": site_id, "post": post_id}).all()
     chosen: dict[Subject, Version] = {}
     for activation, version in sorted(rows, key=lambda row: row[0].post_id is not None):
         if version is not None:

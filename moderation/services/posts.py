@@ -6,7 +6,7 @@ from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -110,12 +110,16 @@ def find(session: Session, site_id: UUID, key: str) -> Post:
     return post
 
 
+# Asked for every comment, so made once.
+_BY_KEY = select(Post).where(Post.site_id == bindparam("site"), Post.canonical_key == bindparam("key"))
+_BY_EITHER = select(Post).where(
+    Post.site_id == bindparam("site"),
+    or_(Post.external_id == bindparam("external_id"), Post.canonical_key == bindparam("key")),
+)
+
+
 def _find(session: Session, site_id: UUID, *, external_id: str | None, key: str) -> Post | None:
-    found = session.scalars(
-        select(Post).where(
-            Post.site_id == site_id,
-            or_(Post.external_id == external_id, Post.canonical_key == key) if external_id else Post.canonical_key == key,
-        )
-    ).all()
+    asked = {"site": site_id, "key": key}
+    found = session.scalars(_BY_EITHER, {**asked, "external_id": external_id}) if external_id else session.scalars(_BY_KEY, asked)
     # The blog's own id goes before the address: a page may move.
     return min(found, key=lambda post: post.external_id != external_id, default=None)

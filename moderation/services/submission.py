@@ -7,7 +7,7 @@ from datetime import datetime
 from unicodedata import normalize
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -56,6 +56,20 @@ class Once:
     scope: str
     key: str
     fingerprint: bytes
+
+
+# Asked for every comment, so made once: building a statement takes longer than asking it.
+_KNOWN = (
+    select(Comment)
+    .where(Comment.site_id == bindparam("site"), Comment.external_id == bindparam("external_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_AUTHORS = select(Author).where(
+    Author.site_id == bindparam("site"),
+    Author.identity_kind == bindparam("kind"),
+    Author.identity_key.in_(bindparam("keys", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,12 +187,7 @@ def _take_in(
     session: Session, site_id: UUID, submission: Submission, *, vouched: bool, secret: bytes, now: datetime, cost_ms: float
 ) -> Receipt:
     if submission.external_id is not None:
-        known = session.scalars(
-            select(Comment)
-            .where(Comment.site_id == site_id, Comment.external_id == submission.external_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        ).first()
+        known = session.scalars(_KNOWN, {"site": site_id, "external_id": submission.external_id}).first()
         if known is not None:
             _revise(session, known, body=submission.body, language=submission.language, now=now, cost_ms=cost_ms)
             return Receipt(comment_id=known.id, created=False)
@@ -348,7 +357,7 @@ def _author(
     shown = name_key(claim.name)
     if found is None:
         insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        session.execute(
+        found = session.scalars(
             insert(Author)
             .values(
                 id=new_id(),
@@ -362,8 +371,8 @@ def _author(
             )
             # A twin may be inserting the same author: then theirs is the one.
             .on_conflict_do_nothing()
-        )
-        found = find_author(session, site_id, kind, keys)
+            .returning(Author)
+        ).first() or find_author(session, site_id, kind, keys)
         if found is None:
             raise NotFound("author", keys[0])
     elif kind is IdentityKind.VERIFIED and claim.name and (found.name, found.url) != (claim.name, claim.url):
@@ -384,9 +393,7 @@ def identity(
 
 def find_author(session: Session, site_id: UUID, kind: IdentityKind, keys: Sequence[str]) -> Author | None:
     """Return the author known under the first of the keys that is known, None for nobody."""
-    found = session.scalars(
-        select(Author).where(Author.site_id == site_id, Author.identity_kind == kind, Author.identity_key.in_(keys))
-    ).all()
+    found = session.scalars(_AUTHORS, {"site": site_id, "kind": kind, "keys": list(keys)}).all()
     return min(found, key=lambda author: keys.index(author.identity_key), default=None)
 
 

@@ -4,11 +4,12 @@ import itertools
 import math
 import os
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bench.generator import Plan, Sent, run
+from bench.generator import CONNECTIONS, Plan, Sent, run
 from bench.load import Step, percentile
 from bench.processes import cpu, memory
 from bench.texts import LONGEST, texts
@@ -63,21 +64,27 @@ def test_a_slow_server_does_not_slow_the_clock_of_those_who_wait_behind() -> Non
         def log_message(self, *_: object) -> None:
             pass
 
-    def let_go() -> None:
-        # All connections wait for an answer; what is due after them cannot even be sent.
-        for _ in range(24):
-            waiting.acquire()
-        free.set()
+    class Patient(ThreadingHTTPServer):
+        request_queue_size = 64
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+    found: list[Sent] = []
+    with Patient(("127.0.0.1", 0), Slow) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        threading.Thread(target=let_go, daemon=True).start()
-        found = run(Plan(server.server_address[1], "/", "key", rate=400, seconds=0.1, seed=1))
+        plan = Plan(server.server_address[1], "/", "key", rate=400, seconds=0.1, seed=1)
+        load = threading.Thread(target=lambda: found.extend(run(plan)))
+        load.start()
+        # All connections wait for an answer; what is due after them cannot even be sent.
+        assert all(waiting.acquire(timeout=30) for _ in range(CONNECTIONS))
+        let_go = time.time()
+        free.set()
+        load.join(60)
         server.shutdown()
     assert sorted(each.number for each in found) == list(range(40))
     assert all(each.status == 202 and each.comment == "c" for each in found)
+    assert all(each.answered >= let_go for each in found)
     due = sorted(each.due for each in found)
-    assert [second - first for first, second in itertools.pairwise(due)] == pytest.approx([1 / 400] * 39, abs=1e-4)
+    assert due[-1] - due[0] == pytest.approx(39 / 400, abs=1e-4)
+    assert due[-1] < let_go + 0.1
 
 
 def test_a_server_that_is_gone_is_a_failure_and_not_an_answer() -> None:

@@ -1,4 +1,4 @@
-"""Ringing for the workers beside the request and not within it: a request never waits for the doorbell's Redis.
+"""Ringing for the workers beside the work at hand and not within it: nobody waits for the doorbell's Redis.
 
 What was rung for while the thread was ringing is rung for once. A process that ends in between loses a ring, which costs
 nothing: workers look by themselves.
@@ -14,10 +14,15 @@ log = structlog.get_logger(__name__)
 
 
 class Ringer:
-    """Passes rings on in a thread of its own, which begins with the first one."""
+    """Passes rings on in a thread of its own, which begins with the first one.
 
-    def __init__(self, doorbell: Doorbell) -> None:
+    The first ring goes out at once; those of the next ``pause`` seconds are then passed on together, because a message costs its
+    receiver as much as the work that it announces.
+    """
+
+    def __init__(self, doorbell: Doorbell, *, pause: float = 0.0) -> None:
         self._doorbell = doorbell
+        self._pause = pause
         self._rung: set[str] = set()
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -54,3 +59,6 @@ class Ringer:
                 except Exception as error:
                     # The doorbell promises not to raise; if it does, the next ring must still be passed on.
                     log.exception("bell_failed", kind=kind, error=type(error).__name__)
+            if self._pause:
+                with self._news:
+                    self._news.wait_for(lambda: self._ending, timeout=self._pause)
