@@ -13,7 +13,7 @@ from flask.json.provider import JSONProvider
 from orjson import OPT_SORT_KEYS, dumps, loads
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import auth, errors, health, limits, metrics, openapi
+from api import auth, console, errors, health, limits, metrics, openapi
 from api.context import KEY, Context, context
 from api.parsing import MAX_BATCH_BYTES
 from api.scoring import GuardedModels
@@ -86,6 +86,7 @@ def create_app(runtime: Runtime) -> Flask:
     ):  # fmt: skip
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blp)
+    app.register_blueprint(console.blp)
     app.register_blueprint(openapi.blp)
     return app
 
@@ -107,7 +108,7 @@ def _begin() -> Response | None:
         return _preflight()
     here = context()
     try:
-        found = auth.identify(here.runtime)
+        found = (console if request.blueprint == console.blp.name else auth).identify(here.runtime)
     except BadKey:
         here.limits.spend(limits.STRANGER, here.limits.caller())
         raise

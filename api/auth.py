@@ -35,6 +35,9 @@ PERMISSIONS: dict[str, frozenset[KeyKind | Role]] = {
     "endpoints:read": frozenset({KeyKind.SECRET, Role.ADMIN, Role.AUDITOR}),
     "endpoints:manage": frozenset({KeyKind.SECRET, Role.ADMIN}),
     "events:read": frozenset({KeyKind.SECRET, Role.ADMIN, Role.EDITOR, Role.AUDITOR}),
+    # The console's, which a session opens and no key does (``api.console.door``).
+    "console:read": EVERYBODY,
+    "console:decide": MODERATORS,
 }
 """Permission to the kinds of key and the roles of people that have it."""
 

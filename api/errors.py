@@ -20,6 +20,9 @@ from moderation.services.keys import BadKey
 log = structlog.get_logger(__name__)
 
 TYPE = "urn:tidegate:problem:"
+FAULTS = 400
+"""Statuses from here on are faults, the caller's or ours."""
+
 RETRY_AFTER = 2
 """Seconds after which a caller may try again what failed for a fault of ours."""
 
@@ -142,14 +145,31 @@ def pointers(messages: object, path: str = "") -> Iterator[dict[str, Any]]:
 
 def register(app: Flask) -> None:
     """Make every failure of the application a problem."""
-    app.register_error_handler(Problem, lambda problem: problem.response())
-    app.register_error_handler(errors.TidegateError, lambda error: of_domain(error).response())
-    app.register_error_handler(HTTPException, on_http)
-    app.register_error_handler(SQLAlchemyError, _on_database)
-    app.register_error_handler(Exception, _on_fault)
+    for failure in (Problem, errors.TidegateError, HTTPException, SQLAlchemyError, Exception):
+        app.register_error_handler(failure, lambda error: said(error).response())
+
+
+def said(error: Exception) -> Problem:
+    """Return any failure as a problem, and log what is a fault of ours."""
+    match error:
+        case Problem():
+            return error
+        case errors.TidegateError():
+            return of_domain(error)
+        case HTTPException():
+            return of_http(error)
+        case SQLAlchemyError():
+            return of_database(error)
+    log.error("request_failed", error=type(error).__name__, exc_info=error)
+    return Problem(500, "internal", "Something went wrong on our side.")
 
 
 def on_http(error: HTTPException) -> Response:
+    """Answer an error of the framework."""
+    return of_http(error).response()
+
+
+def of_http(error: HTTPException) -> Problem:
     """Say an error of the framework as a problem; validation errors name each field."""
     data: dict[str, Any] = getattr(error, "data", None) or {}
     status = error.code or 500
@@ -157,20 +177,21 @@ def on_http(error: HTTPException) -> Response:
         found = []
         for location, messages in data["messages"].items():
             found += list(pointers(messages, "" if location in {"json", "json_body"} else f"/{location}"))
-        return Problem(422, "invalid", "The request has invalid values; see errors.", faults=found).response()
+        return Problem(422, "invalid", "The request has invalid values; see errors.", faults=found)
     code = {404: "no-such-route", 405: "method-not-allowed"}.get(status, TITLES.get(status, "error").lower().replace(" ", "-"))
     allowed: list[str] = sorted(getattr(error, "valid_methods", None) or [])
     headers = {"Allow": ", ".join(allowed)} if allowed else {}
-    return Problem(status, code, error.description or TITLES.get(status, "Error"), headers=headers).response()
+    return Problem(status, code, error.description or TITLES.get(status, "Error"), headers=headers)
 
 
-def _on_database(error: SQLAlchemyError) -> Response:
+def of_database(error: SQLAlchemyError) -> Problem:
+    """Say a failure of the database: 503 where it is away, so that the caller tries again."""
     away = isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and _is_away(error))
     log.error("database_failed", error=type(error).__name__, away=away, exc_info=error)
     if away:
         retry = {"Retry-After": str(RETRY_AFTER)}
-        return Problem(503, "database-unavailable", "The database cannot be reached; please try again.", headers=retry).response()
-    return Problem(500, "internal", "Something went wrong on our side.").response()
+        return Problem(503, "database-unavailable", "The database cannot be reached; please try again.", headers=retry)
+    return Problem(500, "internal", "Something went wrong on our side.")
 
 
 def _is_away(error: DBAPIError) -> bool:
@@ -178,8 +199,3 @@ def _is_away(error: DBAPIError) -> bool:
     if error.connection_invalidated or type(error.orig).__name__ == "OperationalError":
         return True
     return bool(state) and str(state)[:2] in {"08", "53", "57", "55", "40"}
-
-
-def _on_fault(error: Exception) -> Response:
-    log.error("request_failed", error=type(error).__name__, exc_info=error)
-    return Problem(500, "internal", "Something went wrong on our side.").response()

@@ -28,6 +28,8 @@ from moderation.models.delivery import (
 )
 from moderation.models.event import Event
 from moderation.models.job import Heartbeat, Job, JobKind, Lease, Priority
+from moderation.models.note import Note
+from moderation.models.session import ConsoleSession, SignInLink
 from moderation.models.site import (
     Activation,
     HashingKey,
@@ -51,6 +53,7 @@ __all__ = [
     "Case",
     "CaseKind",
     "Comment",
+    "ConsoleSession",
     "Decider",
     "Decision",
     "Delivery",
@@ -71,6 +74,7 @@ __all__ = [
     "Membership",
     "Mode",
     "NearCopy",
+    "Note",
     "Openness",
     "Post",
     "Priority",
@@ -80,6 +84,7 @@ __all__ = [
     "Revision",
     "Role",
     "Score",
+    "SignInLink",
     "Site",
     "Status",
     "Subject",

@@ -19,10 +19,10 @@ from moderation.config import Settings
 from moderation.database import Database
 from moderation.embedded import write_private
 from moderation.errors import NotFound
-from moderation.models import Endpoint, Key, KeyKind, Role, Site
+from moderation.models import Endpoint, Key, KeyKind, Role, Site, User
 from moderation.outbound.http import Guard
 from moderation.outbound.webhooks import derive_secret, show_secret
-from moderation.services import endpoints, keys, sites
+from moderation.services import endpoints, keys, signing_in, sites
 
 NAME: Final = "demo"
 ADMIN: Final = "admin@demo.example"
@@ -99,7 +99,7 @@ def _prepare(
         publishable_key=shown[KeyKind.PUBLISHABLE],
         door_key=shown[KeyKind.DOOR],
         webhook_secret=_endpoint(session, site, blog, settings, now=now),
-        login_url=f"{settings.public_url}/console/login",
+        login_url=_login_url(session, site, known, settings, now=now),
         console_url=f"{settings.public_url}/console",
         demo_blog_url=blog,
     )
@@ -125,6 +125,17 @@ def _opens(session: Session, site: Site, known: DemoSite, settings: Settings, *,
         )
     except keys.BadKey:
         return False
+
+
+def _login_url(session: Session, site: Site, known: DemoSite | None, settings: Settings, *, now: datetime) -> str:
+    """Return a link that signs the admin in once: the one that was given before while it still opens, else a new one."""
+    token = known.login_url.rpartition("token=")[2] if known is not None else ""
+    try:
+        signing_in.invited(session, token, now=now)
+    except signing_in.BadLink:
+        admin = session.scalars(select(User).where(User.email == ADMIN)).one()
+        token = signing_in.offer(session, site.id, admin.id, by=BY, now=now)
+    return signing_in.address(settings.public_url, token)
 
 
 def _endpoint(session: Session, site: Site, blog: str, settings: Settings, *, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What must not be kept for ever: hashes for comparing, idempotency records, address keys, attempts."""
+"""What must not be kept for ever: hashes for comparing, idempotency records, address keys, attempts, ended sessions."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, select, tuple_
 from sqlalchemy.orm import Session
 
-from moderation.models import Attempt, Idempotency, NearCopy
-from moderation.services import privacy, processes
+from moderation.models import Attempt, ConsoleSession, Idempotency, NearCopy, SignInLink
+from moderation.services import privacy, processes, signing_in
 
 COPIES_KEPT = timedelta(days=14)
 IDEMPOTENCY_KEPT = timedelta(days=3)
@@ -28,6 +28,8 @@ def _expired(now: datetime) -> Iterator[tuple[type[Any], ColumnElement[bool]]]:
     yield NearCopy, NearCopy.created_at < now - COPIES_KEPT
     yield Idempotency, Idempotency.created_at < now - IDEMPOTENCY_KEPT
     yield Attempt, Attempt.created_at < now - ATTEMPTS_KEPT
+    yield SignInLink, SignInLink.created_at < now - signing_in.LINK
+    yield ConsoleSession, ConsoleSession.seen_at < now - signing_in.IDLE
 
 
 def _deleted(session: Session, model: type[Any], expired: ColumnElement[bool]) -> int:

@@ -141,6 +141,12 @@ def label(version: Version) -> str:
     return f"{version.name}@{version.number}"
 
 
+def by_label(session: Session, site_id: UUID, label: str) -> Policy:
+    """Return the policy that a decision names, such as ``standard@3``; raises NotFound."""
+    name, _, number = label.rpartition("@")
+    return parsed(find_version(session, site_id, Subject.POLICY, name, int(number)).content["toml"])
+
+
 @lru_cache(maxsize=128)
 def parsed(toml: str) -> Policy:
     """Return a stored policy, compiled once a process: versions never change."""

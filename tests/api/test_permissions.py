@@ -12,7 +12,16 @@ from api.auth import PERMISSIONS, PUBLIC, permission_of
 from moderation.models import KeyKind, Role
 from moderation.services import keys, sites
 
-PUBLIC_ROUTES = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/style.css"}
+PUBLIC_ROUTES = {
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/docs/style.css",
+    "/console/login",
+    "/console/static/<path:name>",
+}
 HOLDERS = ("secret", "publishable", "door", *(str(role) for role in Role))
 IDS = {
     "comment_id": "cmt_" + "0" * 32,
@@ -24,8 +33,11 @@ IDS = {
 }
 
 
-def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
+def routes(app: Flask, *, console: bool = False) -> Iterator[tuple[Rule, str]]:
+    """The routes that keys open, or with ``console`` those that a session opens."""
     for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/console") != console:
+            continue
         for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
             yield rule, method
 
@@ -38,7 +50,7 @@ def path_of(rule: Rule, ids: Mapping[str, str] = IDS) -> str:
 
 
 def test_every_route_declares_its_permission(door: Any) -> None:
-    for rule, method in routes(door.app):
+    for rule, method in (*routes(door.app), *routes(door.app, console=True)):
         permission = permission_of(door.app, rule.endpoint, method)
         assert permission in {*PERMISSIONS, PUBLIC}, f"{method} {rule.rule} declares nothing"
         assert (permission == PUBLIC) == (rule.rule in PUBLIC_ROUTES), f"{method} {rule.rule} is {permission}"

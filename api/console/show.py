@@ -1,0 +1,95 @@
+"""Saying things to a person: a stranger's text without its tricks, times in words, reasons by name."""
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from unicodedata import category, name
+
+from moderation.ids import show as public_id
+from moderation.models import CaseKind
+from moderation.policy.shipped import FIXED_REASONS, REASONS
+
+JOINERS: Final = "\u200c\u200d"
+"""Needed to write Persian and Hindi, and to join emoji: shown as they are."""
+MOST_WORDS: Final = 3000
+"""Longest text whose changes are marked."""
+
+KINDS: Final = {
+    CaseKind.FLAGGED: "The automatic check asks a person.",
+    CaseKind.REPORTED: "Readers asked us to look at it.",
+    CaseKind.SECOND_LOOK: "Its author asks for a second look.",
+    CaseKind.AUDIT: "The machine let this through. It was drawn by chance, so that we learn what slips past.",
+}
+VERDICTS: Final = {"approve": "approved", "flag": "asked a person about", "reject": "rejected", "undo": "undid the decision on"}
+
+__all__ = ["KINDS", "REASONS", "VERDICTS", "Piece", "ago", "changes", "lasting", "pieces", "public_id", "reason", "threshold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a text: ``plain``, a ``hidden`` character with its name, ``old`` words that went or ``new`` ones."""
+
+    kind: Literal["plain", "hidden", "old", "new"]
+    text: str
+    label: str = ""
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """Cut a text so that characters which reorder, hide or fake other ones can be shown for what they are."""
+    start = 0
+    for place, char in enumerate(text):
+        if char < "\x7f" or char in JOINERS or category(char) not in {"Cf", "Cc", "Co", "Zl", "Zp"}:
+            continue
+        if place > start:
+            yield Piece("plain", text[start:place])
+        yield Piece("hidden", char, f"U+{ord(char):04X} {name(char, '')}".strip())
+        start = place + 1
+    if start < len(text):
+        yield Piece("plain", text[start:])
+
+
+def changes(before: str, after: str) -> list[Piece] | None:
+    """Return a text with what its author took out and put in, by words; None where it is too long to compare."""
+    old, new = (re.split(r"(\s+)", text) for text in (before, after))
+    if max(len(old), len(new)) > MOST_WORDS:
+        return None
+    found: list[Piece] = []
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            found.append(Piece("plain", "".join(new[c:d])))
+            continue
+        if a < b:
+            found.append(Piece("old", "".join(old[a:b])))
+        if c < d:
+            found.append(Piece("new", "".join(new[c:d])))
+    return found
+
+
+def lasting(span: timedelta) -> str:
+    """Return a length of time as people say it."""
+    seconds = max(0, int(span.total_seconds()))
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return how long ago something was."""
+    return "just now" if now - moment < timedelta(minutes=1) else f"{lasting(now - moment)} ago"
+
+
+def reason(key: int | str | None) -> str:
+    """Return a reason's name, or the sentence of one that no moderator picks."""
+    if isinstance(key, int) and key in REASONS:
+        return REASONS[key].name
+    return FIXED_REASONS.get(str(key), "")
+
+
+def threshold(value: float) -> str:
+    """Return a score as it is written in policies."""
+    return f"{value:.2f}"
