@@ -17,8 +17,9 @@ from dev.thousand import Receiver as Inbox
 from dev.thousand import processes
 from moderation.config import master_key
 from moderation.database import Database
+from moderation.models import KeyKind, Role
+from moderation.services import keys, sealing, sites
 from moderation.services import processes as heartbeats
-from moderation.services import sealing
 from tests.faults.checker import History, Received, violations
 from tests.packaging.installation import Up
 
@@ -45,10 +46,17 @@ class Broken:
         self.key = up.demo()["secret_key"]
         self.database = Database(database_url)
         self.history = History()
+        self.troubles: list[int] = []
         self.inbox = Inbox()
         self.inbox.secret = self.call("POST", "/v1/endpoints", {"url": self.inbox.url})["secret"]
         self._lock = threading.Lock()
         self._sent = 0
+
+    def close(self) -> None:
+        """Let go of the database and the receiver's port."""
+        self.database.dispose()
+        self.inbox.server.shutdown()
+        self.inbox.server.server_close()
 
     @property
     def home(self) -> Path:
@@ -56,26 +64,71 @@ class Broken:
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request again and again until it is answered with something else than a fault of ours."""
+        status, answer = self.ask(method, path, body, **headers)
+        assert status < 400, f"{method} {path}: {status} {answer}"
+        return answer
+
+    def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> tuple[int, Any]:
+        """Return the answer of a request that is sent until nothing of ours fails, with its status.
+
+        ``body`` is sent as it is where it is bytes. What fails is noted in ``troubles``.
+        """
         deadline = time.monotonic() + PATIENCE
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         while True:
             request = Request(
                 self.base + path,
                 data=data,
                 method=method,
-                headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", **headers},
+                headers={"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json", **headers},
             )
             try:
                 with urlopen(request, timeout=30) as answer:
-                    return json.loads(answer.read() or b"null")
+                    return answer.status, json.loads(answer.read() or b"null")
             except HTTPError as error:
                 with error:
                     if error.code < 500 and error.code != 429:
-                        raise AssertionError(f"{path}: {error.code} {error.read().decode()}") from error
+                        return error.code, json.loads(error.read() or b"null")
+                    self.troubles.append(error.code)
             except (URLError, HTTPException, ConnectionError, TimeoutError):
                 pass
             assert time.monotonic() < deadline, f"{method} {path}: no answer"
             time.sleep(0.1)
+
+    def moderator(self, name: str) -> str:
+        """Return the personal key of a new moderator of the demo site."""
+        with self.database.transaction() as session:
+            now = self.database.now(session)
+            site = sites.find(session, self.up.demo()["site"])
+            email = f"{name.lower()}@blog.example"
+            user = sites.add_member(session, site.id, email=email, name=name, role=Role.MODERATOR, by="test", now=now)
+            return keys.create(
+                session,
+                site.id,
+                KeyKind.PERSONAL,
+                name=name,
+                user_id=user.id,
+                secret=master_key(self.home),
+                by="test",
+                now=now,
+            ).shown
+
+    def decided(self, body: str, **changes: Any) -> Any:
+        """Send a comment of these words and return it as it stands once a machine has decided."""
+        with self._lock:
+            self._sent += 1
+            number = self._sent
+        asked = {
+            "post": {"id": f"p{number % 5}", "url": f"https://blog.example/{number % 5}", "title": "A page"},
+            "author": {"id": f"reader-{number}", "name": f"Reader {number}"},
+            "body": body,
+            **changes,
+        }
+        key = f"key-{number}"
+        shown = self.call("POST", "/v1/comments", asked, **{"Idempotency-Key": key, "Prefer": "wait=10"})["id"]
+        self.history.acknowledged[key].append(shown)
+        self.wait(f"{shown} decided", lambda: self.call("GET", f"/v1/comments/{shown}")["status"] != "pending")
+        return self.call("GET", f"/v1/comments/{shown}")
 
     def submit(self) -> str:
         """Send one comment, different from all others, until it is acknowledged."""

@@ -53,9 +53,7 @@ def breakable(request: pytest.FixtureRequest, start: Any, tmp_path: Path) -> Ite
 
     yield opening
     for broken in opened:
-        broken.database.dispose()
-        broken.inbox.server.shutdown()
-        broken.inbox.server.server_close()
+        broken.close()
 
 
 def test_a_kill_at_each_step_loses_nothing_and_doubles_nothing(breakable: Any, kind: str) -> None:

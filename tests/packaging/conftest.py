@@ -11,12 +11,17 @@ from moderation.embedded import free_port, is_free
 from tests.packaging.installation import Up
 
 
+def free_ports() -> int:
+    """Return a free port whose next one, the demo blog's, is free, too."""
+    while not is_free((found := free_port()) + 1):
+        pass
+    return found
+
+
 @pytest.fixture
 def port() -> int:
     """A free port whose next one, the demo blog's, is free, too."""
-    while not is_free((port := free_port()) + 1):
-        pass
-    return port
+    return free_ports()
 
 
 @pytest.fixture
