@@ -1,7 +1,9 @@
 """A blog on a real database for the checker's own tests, stacks to break, and one that a whole file shares."""
 
+import contextlib
 import signal
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -20,17 +22,15 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """One running stack per database for all tests of a file, with that file's ``SETTINGS``: a start takes seconds."""
     home = tmp_path_factory.mktemp("stack") / ".tidegate"
     settings = {"TIDEGATE_WEBHOOK_ALLOW": "127.0.0.1", **getattr(request.module, "SETTINGS", {})}
-    url = f"sqlite:///{home / 'data' / 'tidegate.db'}"
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = settings["DATABASE_URL"] = server.create_database(f"stack_{home.parent.name}", template=TEMPLATE)
-    up = Up(home, free_ports(), settings)
-    try:
-        standing = Broken(up, url)
-        yield standing
-        standing.close()
-    finally:
-        if up.process.poll() is None:
-            up.end(signal.SIGTERM)
+    with contextlib.ExitStack() as end:
+        url = f"sqlite:///{home / 'data' / 'tidegate.db'}"
         if request.param == "postgresql":
-            server.drop_database(url.rpartition("/")[2])
+            server: PostgresServer = request.getfixturevalue("postgres")
+            name = f"stack_{uuid4().hex}"
+            url = settings["DATABASE_URL"] = server.create_database(name, template=TEMPLATE)
+            end.callback(server.drop_database, name)
+        up = Up(home, free_ports(), settings)
+        end.callback(up.end, signal.SIGTERM)
+        standing = Broken(up, url)
+        end.callback(standing.close)
+        yield standing
