@@ -84,6 +84,7 @@ def run(plan: Plan) -> list[Sent]:
                 connection.close()
                 status, found = 0, {}
             done.append(Sent(number, due, time.time(), status, str(found.get("id", ""))))
+        connection.close()
 
     threads = [threading.Thread(target=sender) for _ in range(CONNECTIONS)]
     for thread in threads:
