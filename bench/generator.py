@@ -18,6 +18,9 @@ from bench.texts import texts
 
 CONNECTIONS = 24
 
+FRESH = 1.0
+"""Seconds after which a connection is made anew: a server may just be closing one that was idle for longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -67,9 +70,12 @@ def run(plan: Plan) -> list[Sent]:
 
     def sender() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", plan.port, timeout=60)
+        used = time.time()
         for number in numbers:
             due = began + number / plan.rate
             time.sleep(max(0.0, due - time.time()))
+            if time.time() - used > FRESH:
+                connection.close()
             headers = {
                 "Authorization": f"Bearer {plan.key}",
                 "Content-Type": "application/json",
@@ -83,6 +89,7 @@ def run(plan: Plan) -> list[Sent]:
                 # Counted as a failure; a new connection is made for the next one.
                 connection.close()
                 status, found = 0, {}
+            used = time.time()
             done.append(Sent(number, due, time.time(), status, str(found.get("id", ""))))
         connection.close()
 

@@ -169,11 +169,12 @@ def _intake_target(steps: list[Step]) -> str:
 
 
 def _load(steps: list[Step], *, delivered: bool) -> list[str]:
-    lines = ["| offered/s | through/s | to decision: p50 ms | p95 ms | p99 ms |", "|---:|---:|---:|---:|---:|"]
+    lines = ["| offered/s | through/s | refused | to decision: p50 ms | p95 ms | p99 ms |", "|---:|---:|---:|---:|---:|---:|"]
     if delivered:
         lines = [f"{lines[0]} to delivery: p50 ms | p95 ms | p99 ms |", f"{lines[1]}---:|---:|---:|"]
     for step in steps:
-        line = f"| {step.rate:g} | {step.throughput(step.delivered):.1f} | {_three(step.took(step.decided))} |"
+        refused = len(step.sent) - len(step.accepted)
+        line = f"| {step.rate:g} | {step.throughput(step.delivered):.1f} | {refused} | {_three(step.took(step.decided))} |"
         lines.append(f"{line} {_three(step.took(step.delivered))} |" if delivered else line)
     return lines
 
