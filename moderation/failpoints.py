@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 PLACES = {
     "api.before_commit": "a submission is complete but not yet committed",
     "api.after_commit": "a submission is committed, no bell rang and no answer was sent",
+    "api.after_decision": "a moderator's decision is committed and no answer was sent",
     "worker.before_claim_commit": "jobs are claimed but the claim is not committed",
     "worker.after_claim": "jobs are claimed and nothing is done about them",
     "worker.scoring": "a comment's facts are read and it is about to be scored",

@@ -99,10 +99,15 @@ class PostgresServer:
     def kill(self) -> None:
         """End all of its processes at once, as a power cut would."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            # Each backend has a session of its own, and one that is at work would go on writing beside the next server.
+            backends = children(self._process.pid)
+            for pid in (self._process.pid, *backends):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            while any(_is_running(pid) for pid in backends):
+                time.sleep(POLL)
             (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
@@ -208,6 +213,23 @@ class ValkeyServer:
             except subprocess.TimeoutExpired:
                 self.kill()
             self._process = None
+
+
+def children(parent: int) -> list[int]:
+    """Return the ids of a process's children; none where the system has no /proc."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(entry.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(entry.parent.name))
+    return found
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def tied(pidfile: Path) -> list[str]:

@@ -15,6 +15,7 @@ from api.schemas.case import CaseOut, DecideIn, QueueOut, QueueQuery
 from api.schemas.comment import CommentOut, DecisionOut
 from api.v1.comments import shown as comment_shown
 from moderation.errors import IdempotencyMismatch, UnknownId
+from moderation.failpoints import failpoint
 from moderation.ids import read, show
 from moderation.models import CaseKind
 from moderation.policy.verdict import Verdict
@@ -121,6 +122,7 @@ class Decisions(MethodView):
                 now=runtime.clock.now(),
             )
         )
+        failpoint("api.after_decision")
         wanted = (number, asked["verdict"], asked["revision"])
         if (decision.comment_id, decision.verdict, decision.revision) != wanted:
             # The key was used before, to decide something else.
