@@ -309,3 +309,12 @@ def test_an_erased_comment_shows_no_text(door: Any, sign_in: SignIn, held: dict[
         assert session.scalars(select(Revision.body)).one() == held["body"]
     page = sign_in().open("/console/queue")
     assert (held["body"] in page.text, "(erased)" in page.text) == (False, True)
+
+
+def test_a_page_that_htmx_asks_for_brings_no_script_along(sqlite_door: Any, sqlite_sign_in: SignIn) -> None:
+    """Trusted Types keep htmx from making script elements: it would give up in the middle of putting the page in place."""
+    browser = sqlite_sign_in()
+    whole = browser.client.get("/console/queue")
+    part = browser.client.get("/console/queue", headers={"HX-Request": "true"})
+    assert (whole.status_code, part.status_code) == (200, 200)
+    assert (whole.text.count("<script"), part.text.count("<script")) == (2, 0)
