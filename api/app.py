@@ -13,8 +13,9 @@ from flask.json.provider import JSONProvider
 from orjson import OPT_SORT_KEYS, dumps, loads
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import auth, console, errors, health, limits, metrics, openapi
+from api import auth, console, doors, errors, health, limits, metrics, openapi
 from api.context import KEY, Context, context
+from api.doors import akismet
 from api.parsing import MAX_BATCH_BYTES
 from api.scoring import GuardedModels
 from api.streams import Hub
@@ -88,6 +89,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.register_blueprint(health.blp)
     app.register_blueprint(console.blp)
     app.register_blueprint(openapi.blp)
+    app.register_blueprint(akismet.blp)
     return app
 
 
@@ -106,6 +108,8 @@ def _begin() -> Response | None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if request.method == "OPTIONS" and request.url_rule is not None:
         return _preflight()
+    if request.blueprint in doors.NAMES:
+        return None
     here = context()
     try:
         found = (console if request.blueprint == console.blp.name else auth).identify(here.runtime)

@@ -35,6 +35,8 @@ PERMISSIONS: dict[str, frozenset[KeyKind | Role]] = {
     "endpoints:read": frozenset({KeyKind.SECRET, Role.ADMIN, Role.AUDITOR}),
     "endpoints:manage": frozenset({KeyKind.SECRET, Role.ADMIN}),
     "events:read": frozenset({KeyKind.SECRET, Role.ADMIN, Role.EDITOR, Role.AUDITOR}),
+    # The doors', which find out who asks by themselves (``api.doors``).
+    "door:akismet": frozenset({KeyKind.DOOR}),
     # The console's, which a session opens and no key does (``api.console.door``).
     "console:read": EVERYBODY,
     "console:decide": MODERATORS,
@@ -95,6 +97,11 @@ def identify(runtime: Runtime) -> Principal | None:
     shown = shown_key()
     if not shown:
         raise keys.BadKey
+    return recognise(runtime, shown)
+
+
+def recognise(runtime: Runtime, shown: str) -> Principal:
+    """Return who holds a key; leaves ``g.principal`` and ``g.origins``. Raises BadKey."""
     now = runtime.clock.now()
     with runtime.database.reading() as session:
         found = keys.authenticate(session, shown, secret=runtime.settings.secret, now=now)

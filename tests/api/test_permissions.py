@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
+from api import doors
 from api.auth import PERMISSIONS, PUBLIC, permission_of
 from moderation.models import KeyKind, Role
 from moderation.services import keys, sites
@@ -33,9 +34,11 @@ IDS = {
 }
 
 
-def routes(app: Flask, *, console: bool = False) -> Iterator[tuple[Rule, str]]:
-    """The routes that keys open, or with ``console`` those that a session opens."""
+def routes(app: Flask, *, console: bool = False, at_doors: bool = False) -> Iterator[tuple[Rule, str]]:
+    """The routes that keys open, or with ``console`` those that a session opens, or the doors' own."""
     for rule in app.url_map.iter_rules():
+        if (rule.endpoint.partition(".")[0] in doors.NAMES) != at_doors:
+            continue
         if rule.rule.startswith("/console") != console:
             continue
         for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
@@ -50,7 +53,7 @@ def path_of(rule: Rule, ids: Mapping[str, str] = IDS) -> str:
 
 
 def test_every_route_declares_its_permission(door: Any) -> None:
-    for rule, method in (*routes(door.app), *routes(door.app, console=True)):
+    for rule, method in (*routes(door.app), *routes(door.app, console=True), *routes(door.app, at_doors=True)):
         permission = permission_of(door.app, rule.endpoint, method)
         assert permission in {*PERMISSIONS, PUBLIC}, f"{method} {rule.rule} declares nothing"
         assert (permission == PUBLIC) == (rule.rule in PUBLIC_ROUTES), f"{method} {rule.rule} is {permission}"

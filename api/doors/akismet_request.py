@@ -1,0 +1,123 @@
+"""What Akismet's clients send: forms and JSON in whatever type they declare, the key in a field, the query or the host.
+
+Unknown fields are ignored, because clients send their whole server environment. What is optional and makes no sense is left
+out rather than refused: a visitor's bad address of a home page is no reason not to judge the text.
+"""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import request
+from marshmallow import ValidationError
+
+from api.schemas.comment import CommentIn
+from moderation.services.keys import BASE36, DOOR
+from moderation.services.submission import Submission
+
+MAX_BYTES = 512 * 1024
+"""A text of the greatest length, percent-encoded, with a server environment around it."""
+
+MAX_FIELDS = 1000
+PIECE = 64 * 1024
+
+
+class Unusable(Exception):
+    """The request cannot be served; the message is for the client's owner."""
+
+
+def fields_sent() -> dict[str, str]:
+    """Return the fields of body and query, the body's first; raises Unusable."""
+    found = dict(request.args.items())
+    if request.method != "POST":
+        return found
+    if (request.content_length or 0) > MAX_BYTES:
+        raise Unusable(f"More than {MAX_BYTES} bytes")
+    if request.mimetype == "multipart/form-data":
+        return {**found, **{name: _storable(value) for name, value in request.form.items()}}
+    data = bytearray()
+    while piece := request.stream.read(PIECE):
+        data += piece
+        if len(data) > MAX_BYTES:
+            raise Unusable(f"More than {MAX_BYTES} bytes")
+    text = data.decode("utf-8", "replace")
+    try:
+        if text.lstrip().startswith("{"):
+            return {**found, **_of_json(text)}
+        sent = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace")
+    except (ValueError, RecursionError):
+        raise Unusable("The body is neither a form nor a JSON object") from None
+    return {**found, **{name: _storable(value) for name, value in sent}}
+
+
+def _of_json(text: str) -> dict[str, str]:
+    parsed = json.loads(text)
+    if not isinstance(parsed, dict):
+        raise Unusable("The body is neither a form nor a JSON object")
+    found = {}
+    for name, value in parsed.items():
+        if isinstance(value, bool):
+            found[name] = "1" if value else ""
+        elif isinstance(value, str | int | float):
+            found[name] = _storable(str(value))
+    return found
+
+
+def _storable(text: str) -> str:
+    """Leave out what no database stores and nobody sees; a lone surrogate becomes a question mark."""
+    whole = text.encode("utf-8", "replace").decode()
+    return "".join(char for char in whole if char in "\t\n\r" or unicodedata.category(char) not in {"Cc", "Cn"})
+
+
+def key_of(sent: Mapping[str, str]) -> str | None:
+    """Return the key: a field, or the first label of the host, as older clients have it."""
+    for name in ("api_key", "key"):
+        if sent.get(name):
+            return sent[name].strip()
+    label, _, rest = request.host.partition(".")
+    return label if rest and len(label) == DOOR and set(label) <= set(BASE36) else None
+
+
+def submission_of(sent: Mapping[str, str], *, external_id: str | None = None) -> Submission:
+    """Return the comment that a request is about; raises Unusable for a text or a page that we do not take."""
+    author = {
+        "name": " ".join(sent.get("comment_author", "").split())[:200],
+        "email": sent.get("comment_author_email", "").strip() or None,
+        "url": sent.get("comment_author_url", "").strip() or None,
+        "ip": sent.get("user_ip", "").strip() or sent.get("ip", "").strip() or None,
+        "user_agent": " ".join(sent.get("user_agent", "").split())[:2000] or None,
+    }
+    trap = sent.get("honeypot_field_name")
+    asked: dict[str, Any] = {
+        "post": {"url": sent.get("permalink", "").strip() or sent.get("blog", "").strip()},
+        "author": author,
+        "body": sent.get("comment_content", ""),
+        "honeypot": (sent.get(trap) or None) if trap else None,
+        "submitted_at": sent.get("comment_date_gmt", "").strip().replace(" ", "T", 1) or None,
+        "external_id": external_id,
+    }
+    schema = CommentIn()
+    for _ in range(3):
+        try:
+            taken: Submission = schema.load(asked)
+        except ValidationError as error:
+            asked = _without_faults(asked, error.messages_dict, sent)
+        else:
+            return taken
+    raise Unusable("The comment cannot be read")
+
+
+def _without_faults(asked: dict[str, Any], faults: Mapping[str, Any], sent: Mapping[str, str]) -> dict[str, Any]:
+    if "body" in faults:
+        raise Unusable(f'Unusable "comment_content": {faults["body"][0]}')
+    if "post" in faults:
+        if asked["post"]["url"] == sent.get("blog", "").strip():
+            raise Unusable('Neither "permalink" nor "blog" is an address')
+        asked = {**asked, "post": {"url": sent.get("blog", "").strip()}}
+    wrong = faults.get("author", {})
+    author = {name: value for name, value in asked["author"].items() if name not in wrong}
+    return {
+        name: value for name, value in {**asked, "author": author}.items() if name not in faults or name in {"post", "author"}
+    }

@@ -1,0 +1,112 @@
+"""What a blog's own moderators decided there, told to us by their system: a human decision like one made in the console.
+
+The blog has acted already, so neither a claim nor a colleague's decision stands in the way. What repeats the state that we
+know of changes nothing: a blog's plugin also tells us what our own publisher did there, and that is no new judgement.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from unicodedata import normalize
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
+
+from moderation.errors import NotFound
+from moderation.ids import show
+from moderation.models import Comment, Decider, Decision, Publisher, Status
+from moderation.policy.verdict import Verdict
+from moderation.services import decisions, privacy
+from moderation.services.decisions import Outcome
+from moderation.services.posts import canonical_key
+from moderation.services.submission import Submission
+
+SPAM = 5
+"""The reason (``policy.shipped.REASONS``) of what the blog's moderators call spam."""
+
+GONE = frozenset({Status.WITHDRAWN, Status.ERASED})
+
+
+def known_as(site_id: UUID, asked: Submission, *, door: str, secret: bytes) -> str:
+    """Return the id under which a comment without one of its own is known: from page, author and text, keyed.
+
+    The same comment asked about again, or decided about later, has the same id.
+    """
+    parts = (
+        canonical_key(asked.post.url),
+        asked.author.name,
+        (asked.author.email or "").casefold(),
+        " ".join(normalize("NFC", asked.body).split()),
+    )
+    digest = privacy.keyed_hash(secret, b"known as", site_id.bytes, *parts)
+    return f"{door}:{digest.hex()}"
+
+
+def tell(session: Session, site_id: UUID, comment_id: UUID, *, verdict: Verdict, cause: str, now: datetime) -> Decision | None:
+    """Record what the blog's moderators decided; None where the comment stands so already or is gone. Raises NotFound."""
+    comment = decisions.lock(session, site_id, comment_id)
+    if comment is None:
+        raise NotFound("comment", show("comment", comment_id))
+    if comment.status in GONE or comment.status is decisions.STATUS_OF[verdict]:
+        return None
+    return decisions.decide(
+        session,
+        comment,
+        Outcome(
+            verdict=verdict,
+            revision=comment.current_revision,
+            decider=Decider.MODERATOR,
+            cause=cause,
+            publish=verdict is Verdict.APPROVE,
+            reason=SPAM if verdict is Verdict.REJECT else None,
+        ),
+        now=now,
+    )
+
+
+def is_echo(session: Session, site_id: UUID, reporter: str) -> bool:
+    """Tell whether the reporter is the account with which one of the site's publishers writes to the blog."""
+    if not reporter:
+        return False
+    configs = session.scalars(select(Publisher.config).where(Publisher.site_id == site_id))
+    return any(str(config.get("username", "")).casefold() == reporter.casefold() for config in configs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What came through a door in a span of time; ``missed`` and ``alarms`` count where humans overruled the machine."""
+
+    calls: int
+    spam: int
+    ham: int
+    missed: int
+    alarms: int
+
+
+def tally(session: Session, site_id: UUID, *, door: str, since: datetime, until: datetime) -> Tally:
+    """Count the comments that came through a door from ``since`` until before ``until``."""
+    wanted = (
+        Comment.site_id == site_id,
+        Comment.created_at >= since,
+        Comment.created_at < until,
+        Comment.external_id.like(f"{door}:%"),
+    )
+    counted = session.execute(select(Comment.status, func.count()).where(*wanted).group_by(Comment.status))
+    by_status = {row[0]: row[1] for row in counted}
+    machine = aliased(Decision)
+    differing = session.execute(
+        select(Comment.status, func.count())
+        .join(machine, (machine.comment_id == Comment.id) & (machine.seq == 1))
+        .join(Decision, (Decision.comment_id == Comment.id) & (Decision.seq == Comment.decision_seq))
+        .where(*wanted, machine.decider == Decider.MACHINE, Decision.decider == Decider.MODERATOR)
+        .where(machine.status != Comment.status)
+        .group_by(Comment.status)
+    )
+    overruled = {row[0]: row[1] for row in differing}
+    return Tally(
+        calls=sum(by_status.values()),
+        spam=by_status.get(Status.REJECTED, 0) + by_status.get(Status.FLAGGED, 0),
+        ham=by_status.get(Status.APPROVED, 0),
+        missed=overruled.get(Status.REJECTED, 0),
+        alarms=overruled.get(Status.APPROVED, 0),
+    )
