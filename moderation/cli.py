@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "key": "keys",
     "moderator": "moderators",
     "deliveries": "deliveries",
+    "import": "transfer",
     "audit": "safekeeping",
     "backup": "safekeeping",
     "restore": "safekeeping",
@@ -39,7 +40,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"moderation.commands.{COMMANDS[cmd_name]}")
-        found = getattr(module, cmd_name)
+        found = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
         return found if isinstance(found, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:

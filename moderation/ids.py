@@ -5,6 +5,8 @@ together in an index and big tables can be partitioned by primary key. The prefi
 a log what an id names, and lets the edge refuse the id of another kind before it asks the database.
 """
 
+import hashlib
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import uuid6
@@ -34,6 +36,16 @@ PREFIXES = {
 def new_id() -> UUID:
     """Return a new UUIDv7; ids made by one process are increasing."""
     return uuid6.uuid7()
+
+
+def new_id_at(moment: datetime, *parts: bytes) -> UUID:
+    """Return the UUIDv7 of a moment whose other bits are made from ``parts``: the same for the same."""
+    milliseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    rest = int.from_bytes(
+        hashlib.blake2b(b"".join(len(part).to_bytes(8, "big") + part for part in parts), digest_size=10).digest()
+    )
+    value = (milliseconds << 80 | rest) & ~(0xF << 76) & ~(0b11 << 62)
+    return UUID(int=value | 7 << 76 | 0b10 << 62)
 
 
 def show(kind: str, value: UUID) -> str:

@@ -195,7 +195,7 @@ def _take_in(
     parent = _parent(session, site_id, post, submission.parent_id)
     comment_id = new_id()
     hashes = address_hashes(session, secret, site_id, submission.author.address, now=now)
-    author = _author(
+    author = author_of(
         session, site_id, submission.author, vouched=vouched, secret=secret, hashes=hashes, fresh=comment_id, now=now
     )
     comment = Comment(
@@ -243,7 +243,7 @@ def _revise(session: Session, comment: Comment, *, body: str, language: str | No
     current = session.scalars(
         select(Revision).where(Revision.comment_id == comment.id, Revision.number == comment.current_revision)
     ).one()
-    if current.text_hash == _text_hash(body):
+    if current.text_hash == text_hash(body):
         return
     number = comment.current_revision + 1
     _add_revision(
@@ -283,7 +283,7 @@ def _add_revision(
             number=number,
             body=body,
             language=language,
-            text_hash=_text_hash(body),
+            text_hash=text_hash(body),
             address_hash=address_hash,
             user_agent_hash=user_agent_hash,
             context=context,
@@ -304,7 +304,8 @@ def _enqueue(session: Session, comment: Comment, *, now: datetime, cost_ms: floa
     )
 
 
-def _text_hash(body: str) -> bytes:
+def text_hash(body: str) -> bytes:
+    """Return sixteen bytes that tell whether a text is another one."""
     # Compared with another text of the same comment only, so that a resent comment is known; the text stands beside it.
     return hashlib.blake2b(normalize("NFC", body).encode(), digest_size=16).digest()
 
@@ -336,7 +337,7 @@ def address_hashes(session: Session, secret: bytes, site_id: UUID, address: str 
     return privacy.address_hashes(keys, site_id, address)
 
 
-def _author(
+def author_of(
     session: Session,
     site_id: UUID,
     claim: AuthorClaim,
