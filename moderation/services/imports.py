@@ -142,11 +142,13 @@ def _comment(session: Session, site_id: UUID, record: Record, *, secret: bytes, 
     # Ids are in order of time, and threads in order of ids: an old comment stands where it stood.
     comment_id = new_id_at(at, site_id.bytes, record.external_id.encode())
     reference = posts.PostReference(id=record.post_id, url=record.post_url, title=record.post_title)
-    claim = submission.AuthorClaim(
-        id=record.author_id or record.author_handle,
-        name=record.author_name,
-        email=record.author_email,
-        url=record.author_url,
+    # Of what was deleted there the place in the thread is taken over, and nobody's name.
+    claim = (
+        submission.AuthorClaim()
+        if record.state == "deleted"
+        else submission.AuthorClaim(
+            id=record.author_id, name=record.author_name, email=record.author_email, url=record.author_url
+        )
     )
     author = submission.author_of(
         session,
@@ -155,7 +157,9 @@ def _comment(session: Session, site_id: UUID, record: Record, *, secret: bytes, 
         vouched=record.author_id is not None,
         secret=secret,
         # A handle is nobody's proof of anything: it only tells that the same person wrote twice.
-        hashes=(hashlib.sha256(record.author_handle.encode()).digest(),) if record.author_handle else (),
+        hashes=(hashlib.sha256(record.author_handle.encode()).digest(),)
+        if record.author_handle and record.state != "deleted"
+        else (),
         fresh=comment_id,
         now=at,
     )

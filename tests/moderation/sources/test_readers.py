@@ -1,0 +1,176 @@
+"""What each reader makes of its system's export, and of a file made to hurt."""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from moderation.sources import READERS, BadRow, Options, Record
+from moderation.sources.html import plain
+from moderation.sources.markup import DEEPEST, LARGEST
+
+DISQUS = """<?xml version="1.0" encoding="utf-8"?>
+<disqus xmlns="http://disqus.com" xmlns:dsq="http://disqus.com/disqus-internals">
+<thread dsq:id="7"><id>arms</id><link>https://blog.example/arms</link><title>Arms</title></thread>
+%s
+</disqus>
+"""
+POST = """<post dsq:id="%s"><message><![CDATA[<p>One<br>two</p><p><a href="https://x.example/">here</a></p>]]></message>
+<createdAt>2014-05-06T07:08:09Z</createdAt><isDeleted>%s</isDeleted><isSpam>%s</isSpam>
+<author><name>Ann</name><isAnonymous>false</isAnonymous><username>ann</username></author>
+<thread dsq:id="%s"/>%s</post>"""
+
+
+def read(kind: str, path: Path, base_url: str | None = None) -> tuple[list[Record], list[BadRow]]:
+    rows: Iterable[Record | BadRow] = list(READERS[kind](path, Options(base_url=base_url)))
+    return [row for row in rows if isinstance(row, Record)], [row for row in rows if isinstance(row, BadRow)]
+
+
+def written(folder: Path, text: str | bytes, name: str = "file") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_disqus_posts_come_with_their_thread_state_and_plain_text(tmp_path: Path) -> None:
+    posts = [
+        POST % ("1", "false", "false", "7", ""),
+        POST % ("2", "false", "true", "7", '<parent dsq:id="1"/>'),
+        POST % ("3", "true", "false", "7", ""),
+        POST % ("4", "false", "false", "unknown", ""),
+    ]
+    records, bad = read("disqus", written(tmp_path, DISQUS % "".join(posts)))
+    assert [(each.external_id, each.state, each.parent_id) for each in records] == [
+        ("1", "approved", None),
+        ("2", "rejected", "1"),
+        ("3", "deleted", None),
+    ]
+    first, _, deleted = records
+    assert first.body == "One\ntwo\n\nhere (https://x.example/)"
+    assert deleted.body == ""
+    assert (first.post_url, first.post_id, first.author_handle) == ("https://blog.example/arms", "arms", "disqus:ann")
+    assert [row.code for row in bad] == ["thread"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ('<!DOCTYPE d [<!ENTITY a "b">]><d>&a;</d>', "doctype"),
+        ('<!DOCTYPE d SYSTEM "file:///etc/passwd"><d/>', "doctype"),
+        ("<a>" * (DEEPEST + 1), "too-deep"),
+        (DISQUS % f"<post><message>{'a' * (LARGEST + 1)}</message></post>", "too-large"),
+        ("no XML", "malformed"),
+        ("", "malformed"),
+    ],
+)
+def test_xml_made_to_hurt_is_one_bad_row(tmp_path: Path, content: str, code: str) -> None:
+    records, bad = read("disqus", written(tmp_path, content))
+    assert records == []
+    assert [row.code for row in bad] == [code]
+
+
+def test_what_stands_before_a_break_in_the_xml_is_read(tmp_path: Path) -> None:
+    cut = (DISQUS % (POST % ("1", "false", "false", "7", "")))[:-5]
+    records, bad = read("disqus", written(tmp_path, cut))
+    assert [each.external_id for each in records] == ["1"]
+    assert [row.code for row in bad] == ["malformed"]
+
+
+def test_isso_is_read_from_its_own_tables_and_not_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "comments.db"
+    with sqlite3.connect(path) as isso:
+        isso.execute("CREATE TABLE threads (id INTEGER PRIMARY KEY, uri VARCHAR(256) UNIQUE, title VARCHAR(256))")
+        isso.execute(
+            "CREATE TABLE comments (tid REFERENCES threads(id), id INTEGER PRIMARY KEY, parent INTEGER, created FLOAT, "
+            "modified FLOAT, mode INTEGER, remote_addr VARCHAR, text VARCHAR, author VARCHAR, email VARCHAR, website VARCHAR)"
+        )
+        isso.execute("INSERT INTO threads VALUES (1, '/arms', 'Arms')")
+        for number, mode in ((1, 1), (2, 2), (3, 4), (4, 9)):
+            isso.execute(
+                "INSERT INTO comments VALUES (1, ?, ?, 1400000000.5, NULL, ?, '1.2.3.4', 'said', 'Ann', 'ann@x.example', NULL)",
+                (number, 1 if number == 2 else None, mode),
+            )
+    isso.close()
+    before = path.read_bytes()
+    records, bad = read("isso", path, "https://blog.example")
+    assert [(each.external_id, each.state, each.parent_id) for each in records] == [
+        ("1", "approved", None),
+        ("2", "held", "1"),
+        ("3", "deleted", None),
+    ]
+    assert {each.post_url for each in records} == {"https://blog.example/arms"}
+    assert [(row.line, row.code) for row in bad] == [(4, "state")]
+    assert path.read_bytes() == before
+    assert [row.code for row in read("isso", written(tmp_path, "no database at all, but long enough" * 9))[1]] == ["malformed"]
+
+
+def test_coral_comments_find_their_story_and_their_author(tmp_path: Path) -> None:
+    comment = {
+        "id": "c1",
+        "storyID": "s1",
+        "authorID": "u1",
+        "status": "PREMOD",
+        "createdAt": {"$date": "2020-01-02T03:04:05.678Z"},
+    }
+    comments = [
+        {**comment, "revisions": [{"body": "old"}, {"body": "<div>new</div>"}]},
+        {
+            **comment,
+            "id": "c2",
+            "status": "NONE",
+            "createdAt": {"$date": {"$numberLong": "1577934245678"}},
+            "revisions": [{"body": "b"}],
+        },
+        {**comment, "id": "c3", "storyID": "s9"},
+        {**comment, "id": "c4", "status": "WHATEVER"},
+    ]
+    written(tmp_path, b"\n".join(map(orjson.dumps, comments)), "comments.json")
+    written(tmp_path, orjson.dumps({"id": "s1", "url": "https://n.example/a", "metadata": {"title": "A"}}), "stories.json")
+    written(tmp_path, orjson.dumps({"id": "u1", "username": "ann"}), "users.json")
+    records, bad = read("coral", tmp_path)
+    first, second = records
+    assert (first.body, first.state, first.author_name, first.author_id, first.post_title) == ("new", "held", "ann", "u1", "A")
+    assert second.state == "approved"
+    assert first.created_at == second.created_at
+    assert [(row.line, row.code) for row in bad] == [(3, "story"), (4, "state")]
+
+
+def test_rows_that_cannot_be_used_are_told_by_line_and_the_others_read(tmp_path: Path) -> None:
+    good = {"id": "1", "url": "https://b.example/", "text": "said", "created_at": "2020-01-02T03:04:05+01:00"}
+    lines = [
+        orjson.dumps(good),
+        b"{no",
+        orjson.dumps({**good, "url": "/arms"}),
+        orjson.dumps({**good, "text": ""}),
+        orjson.dumps({**good, "created_at": "yesterday"}),
+        orjson.dumps({**good, "text": {"a": 1}}),
+        orjson.dumps({**good, "status": "odd"}),
+        b"[1]",
+        b"",
+        orjson.dumps({**good, "id": 2, "status": "Spam", "created_at": 1500000000}),
+    ]
+    records, bad = read("jsonl", written(tmp_path, b"\n".join(lines)))
+    assert [(each.line, each.external_id, each.state) for each in records] == [(1, "1", "approved"), (10, "2", "rejected")]
+    assert records[0].created_at.isoformat() == "2020-01-02T02:04:05+00:00"
+    assert [(row.line, row.code) for row in bad] == [
+        (2, "malformed"),
+        (3, "post_url"),
+        (4, "empty"),
+        (5, "created_at"),
+        (6, "nested"),
+        (7, "state"),
+        (8, "malformed"),
+    ]
+
+
+def test_csv_fields_may_hold_lines_and_a_short_row_is_left_out(tmp_path: Path) -> None:
+    text = 'id,url,text,created_at\n1,https://b.example/,"one\ntwo",2020-01-02\n2,https://b.example/\n3,https://b.example/,t,2020-01-02\n'
+    records, bad = read("csv", written(tmp_path, b"\xef\xbb\xbf" + text.encode()))
+    assert [(each.external_id, each.body) for each in records] == [("1", "one\ntwo"), ("3", "t")]
+    assert [row.code for row in bad] == ["columns"]
+
+
+def test_scripts_are_no_text() -> None:
+    assert plain("<p>a</p><script>alert(1)</script><style>b{}</style>&lt;b&gt;") == "a\n\n<b>"
