@@ -42,6 +42,9 @@ HEADERS = {
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Routes that machines ask every few seconds."""
 
+RING_PAUSE = 0.02
+"""Seconds between two rings of a process, so that a burst of comments is announced a few times and not each."""
+
 BROWSERS_SEND = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, X-API-Key"
 BROWSERS_SEE = "ETag, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 
@@ -66,7 +69,7 @@ def create_app(runtime: Runtime) -> Flask:
     if runtime.settings.trusted_proxies:
         hops = runtime.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    ringer = Ringer(runtime.doorbell)
+    ringer = Ringer(runtime.doorbell, pause=RING_PAUSE)
     runtime.database.ring = ringer.ring
     app.extensions[KEY] = Context(
         runtime=runtime,

@@ -1,7 +1,7 @@
 """What a request reaches for: the runtime of its process and what the process keeps beside it."""
 
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from flask import current_app
 from flask_smorest import Blueprint
@@ -42,8 +42,15 @@ def context() -> Context:
     return cast("Context", current_app.extensions[KEY])
 
 
+class _Blueprint(Blueprint):
+    """A blueprint whose schemas are made once: for a class, one would be made with every request."""
+
+    def arguments(self, schema: Any, **options: Any) -> Any:
+        return super().arguments(schema() if isinstance(schema, type) else schema, **options)
+
+
 def blueprint(name: str, prefix: str, description: str) -> Blueprint:
     """Return a blueprint of version 1 that reads bodies with our parser."""
-    made = Blueprint(name, name, url_prefix=f"/v1{prefix}", description=description)
+    made = _Blueprint(name, name, url_prefix=f"/v1{prefix}", description=description)
     made.ARGUMENTS_PARSER = Parser()
     return made

@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session, aliased
 from moderation.database import BELLS
 from moderation.errors import LeaseLost
 from moderation.ids import new_id
-from moderation.models import Job, JobKind, Priority, Site
+from moderation.models import Job, JobKind, Priority, Site, columns
 
 BATCH = 16
 """Most jobs in one claim."""
@@ -274,10 +274,8 @@ def _ours(held: Claim, now: datetime) -> ColumnElement[bool]:
     return and_(Job.id == held.id, Job.fence == held.fence, Job.lease_until > now)
 
 
-_FINISH = (
-    delete(Job)
-    .where(Job.id == bindparam("held"), Job.fence == bindparam("held_fence"), Job.lease_until > _NOW)
-    .execution_options(synchronize_session=False)
+_FINISH = delete(cast("Table", Job.__table__)).where(
+    columns(Job).id == bindparam("held"), columns(Job).fence == bindparam("held_fence"), columns(Job).lease_until > _NOW
 )
 
 

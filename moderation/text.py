@@ -97,8 +97,11 @@ class NormalisedText:
         return (self._starts[start], self._ends[end - 1])
 
 
+@lru_cache(maxsize=64)
 def normalise(text: str) -> NormalisedText:
     """Return the normalised view of ``text``; linear, total, and at most five times as long.
+
+    The newest views are kept: both models, the signals and the comparison with copies ask for that of the same comment.
 
     About 130 microseconds for 500 characters of plain English, 1,000 for 500 characters of another script.
     """

@@ -208,7 +208,7 @@ def _submit_many(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 refused = of_domain(receipt)
                 results[place] = {"status": refused.status, "comment": None, "problem": refused.as_json()}
             else:
-                view = comments.view(session, holder.site_id, receipt.comment_id)
+                view = receipt.made or comments.view(session, holder.site_id, receipt.comment_id)
                 status = 202 if view.status == "pending" else 200
                 results[place] = {"status": status, "comment": shown(view), "problem": None}
     return [result for result in results if result is not None]
@@ -218,6 +218,7 @@ def _answer(receipt: Receipt) -> Any:
     """Answer a submission: at once, or when it is decided where the caller prefers to wait."""
     headers: dict[str, str] = {}
     seconds = _preferred_wait()
+    view = receipt.made if seconds is None else None
     if seconds is not None:
         try:
             context().hub.wait(receipt.comment_id, seconds)
@@ -225,7 +226,7 @@ def _answer(receipt: Receipt) -> Any:
         except Full:
             # All places to wait are taken: the plain answer is as good.
             pass
-    view = _view(receipt.comment_id)
+    view = view or _view(receipt.comment_id)
     headers["Location"] = url_for("comments.Comment", comment_id=view.id)
     status = 202 if view.status == "pending" else 200
     return shown(view), status, headers

@@ -3,7 +3,7 @@
 from moderation.models.assessment import Assessment, Mode, Score
 from moderation.models.audit import Audit
 from moderation.models.author import Author, IdentityKind
-from moderation.models.base import Base
+from moderation.models.base import Base, columns
 from moderation.models.case import Case, CaseKind
 from moderation.models.comment import (
     Comment,
@@ -90,4 +90,5 @@ __all__ = [
     "Subject",
     "User",
     "Version",
+    "columns",
 ]

@@ -9,6 +9,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -66,12 +67,9 @@ def features(text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     view = normalise(text).text
     shown = _LINK.sub(" linkhere ", view).lower()
     words = _WORD.findall(re.sub(r"\d", "0", shown))
-    grams = [f"w{word}" for word in words]
-    grams += [f"b{first} {second}" for first, second in pairwise(words)]
-    for padded in (f" {word} " for word in words):
-        grams += [f"c{padded[i : i + size]}" for size in (3, 4) for i in range(len(padded) - size + 1)]
-    hashed = np.fromiter((zlib.crc32(gram.encode("utf-8", "surrogatepass")) % BUCKETS for gram in grams), np.int64, len(grams))
-    buckets, times = np.unique(hashed, return_counts=True)
+    hashed = [bucket for word in words for bucket in _buckets_of(word)]
+    hashed += [_bucket(f"b{first} {second}") for first, second in pairwise(words)]
+    buckets, times = np.unique(np.array(hashed, np.int64), return_counts=True)
     values = np.sqrt(times.astype(np.float64))
     values /= max(float(np.linalg.norm(values)), 1e-12)
     counts = _counts(view, shown)
@@ -79,6 +77,18 @@ def features(text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         np.concatenate([buckets, BUCKETS + np.arange(len(COUNTS))]),
         np.concatenate([values, counts]),
     )
+
+
+@lru_cache(maxsize=8192)
+def _buckets_of(word: str) -> tuple[int, ...]:
+    """Return the buckets of a word and of its runs of three and four characters; most words come again and again."""
+    padded = f" {word} "
+    runs = [f"c{padded[i : i + size]}" for size in (3, 4) for i in range(len(padded) - size + 1)]
+    return tuple(map(_bucket, [f"w{word}", *runs]))
+
+
+def _bucket(gram: str) -> int:
+    return zlib.crc32(gram.encode("utf-8", "surrogatepass")) % BUCKETS
 
 
 def _counts(view: str, shown: str) -> NDArray[np.float64]:

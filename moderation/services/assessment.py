@@ -8,17 +8,18 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from functools import cache
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Executable, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from moderation import queue, signals
-from moderation.database import Database
+from moderation.database import Database, store
 from moderation.errors import LeaseLost
 from moderation.failpoints import failpoint
 from moderation.ids import new_id, show
@@ -265,9 +266,7 @@ class Moderator:
     def _prepare(self, held: queue.Claim) -> "_Prepared | None":
         with self.database.reading() as session:
             now = self.database.now(session)
-            comment = session.scalars(
-                select(Comment).where(Comment.site_id == held.site_id, Comment.id == held.subject_id)
-            ).first()
+            comment = session.scalars(_HELD, {"site": held.site_id, "comment": held.subject_id}).first()
             if comment is None or not _awaits(session, comment, held.revision):
                 return None
             in_force = policies.in_force(session, held.site_id, comment.post_id)
@@ -322,6 +321,10 @@ class _Work:
     assessed: Assessed
 
 
+# Asked for every comment, so made once.
+_HELD = select(Comment).where(Comment.site_id == bindparam("site"), Comment.id == bindparam("comment"))
+
+
 def _awaits(session: Session, comment: Comment, revision: int) -> bool:
     """Tell whether the machine still has to decide: nobody revised, withdrew or erased the comment, no human judged it."""
     if comment.current_revision != revision or comment.status in {Status.WITHDRAWN, Status.ERASED}:
@@ -340,27 +343,25 @@ def _store(session: Session, comment: Comment, held: queue.Claim, work: _Work, *
     in_force, ruling = prepared.in_force, assessed.ruling
     scored = assessed.scored
     if scored.values is not None:
-        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
         session.execute(
-            insert(Score)
-            .values(
-                revision_id=prepared.gathered.revision_id,
-                site_id=comment.site_id,
-                model_version=scored.model_version,
-                values={**scored.values, **({"spam": scored.spam} if scored.spam is not None else {})},
-                created_at=now,
-            )
-            .on_conflict_do_nothing()
+            _insert_score(session.get_bind().dialect.name),
+            {
+                "revision_id": prepared.gathered.revision_id,
+                "site_id": comment.site_id,
+                "model_version": scored.model_version,
+                "values": {**scored.values, **({"spam": scored.spam} if scored.spam is not None else {})},
+                "created_at": now,
+            },
         )
     live = _assessment(comment, prepared, assessed, ruling, (in_force.policy_label, in_force.policy_version_id), now=now)
-    session.add(live)
+    rows = [live]
     if assessed.shadow is not None and in_force.shadow is not None:
         _, label, version_id = in_force.shadow
         beside = _assessment(comment, prepared, assessed, assessed.shadow, (label, version_id), now=now)
         beside.mode = Mode.SHADOW
-        session.add(beside)
+        rows.append(beside)
+    store(session, *rows)
     facts.remember(session, comment, prepared.gathered, now=now)
-    session.flush()
     reasons = tuple(match.as_json() for match in ruling.matched)
     case = None
     if ruling.verdict is Verdict.FLAG:
@@ -379,6 +380,12 @@ def _store(session: Session, comment: Comment, held: queue.Claim, work: _Work, *
         versions={**in_force.versions, "model": scored.model_version},
         case=case,
     )
+
+
+@cache
+def _insert_score(dialect: str) -> Executable:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(cast("Table", Score.__table__)).on_conflict_do_nothing()
 
 
 def _assessment(

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from moderation import queue
 from moderation.config import Settings
+from moderation.database import store
 from moderation.errors import LeaseLost
 from moderation.ids import new_id, show
 from moderation.models import Attempt, Delivery, DeliveryState, Endpoint, EndpointState, Event, JobKind
@@ -31,6 +32,27 @@ GONE_TO_DISABLE = 2
 """How often a receiver has to answer 410 Gone before it is believed."""
 
 
+# Asked for every delivery, so made once: building a statement takes longer than asking it.
+_ENDPOINT = (
+    select(Endpoint)
+    .where(Endpoint.id == bindparam("endpoint"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+_DELIVERY = (
+    select(Delivery)
+    .where(Delivery.id == bindparam("delivery"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+_LOADED = (
+    select(Delivery, Endpoint)
+    .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
+    .where(Delivery.id.in_(bindparam("deliveries", expanding=True)))
+    .execution_options(populate_existing=True)
+)
+
+
 class Notifying:
     """The lane of deliveries; ``draw`` gives uniform numbers in 0..1 for the jitter."""
 
@@ -42,12 +64,7 @@ class Notifying:
 
     def load(self, session: Session, claims: Sequence[Claim], *, now: datetime) -> list[Parcel]:
         """Return what can be sent now of the claimed jobs; the others are settled or put back without counting."""
-        rows = session.execute(
-            select(Delivery, Endpoint)
-            .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
-            .where(Delivery.id.in_([held.subject_id for held in claims]))
-            .execution_options(populate_existing=True)
-        ).all()
+        rows = session.execute(_LOADED, {"deliveries": [held.subject_id for held in claims]}).all()
         found = {delivery.id: (delivery, endpoint) for delivery, endpoint in rows}
         parcels = []
         for held in claims:
@@ -96,17 +113,12 @@ class Notifying:
     def conclude(self, session: Session, parcel: Parcel, reply: Reply, *, now: datetime) -> None:
         """Store what came of an attempt; raises LeaseLost when it is not ours to store any more."""
         endpoint = lock_endpoint(session, parcel.receiver)
-        delivery = session.scalars(
-            select(Delivery)
-            .where(Delivery.id == parcel.held.subject_id)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        ).one_or_none()
+        delivery = session.scalars(_DELIVERY, {"delivery": parcel.held.subject_id}).one_or_none()
         if delivery is None:
             raise LeaseLost(f"delivery {parcel.held.subject_id} is no more")
         delivery.attempts += 1
         delivery.last_error = reply.error
-        session.add(_record(delivery, reply, now=now))
+        store(session, _record(delivery, reply, now=now))
         if reply.ok:
             delivery.state = DeliveryState.DELIVERED
             delivery.finished_at = now
@@ -184,12 +196,7 @@ def resting_state(session: Session, endpoint: Endpoint) -> DeliveryState | None:
 
 def lock_endpoint(session: Session, endpoint_id: UUID) -> Endpoint:
     """Return an endpoint as it is now, locked where the database has row locks."""
-    return session.scalars(
-        select(Endpoint)
-        .where(Endpoint.id == endpoint_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).one()
+    return session.scalars(_ENDPOINT, {"endpoint": endpoint_id}).one()
 
 
 def rest(session: Session, endpoint: Endpoint, state: EndpointState, *, reason: str, by: str, now: datetime) -> None:

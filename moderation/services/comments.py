@@ -116,6 +116,11 @@ def decided_among(session: Session, comment_ids: Sequence[UUID]) -> set[UUID]:
     return set(session.scalars(select(Comment.id).where(Comment.id.in_(comment_ids), Comment.status != Status.PENDING)))
 
 
+def fresh(comment: Comment, revision: Revision, *, post: Post, author: Author) -> CommentView:
+    """Return a comment as it stands in the transaction that made it, which nobody needs to read back."""
+    return _shown(comment, revision, post=post, author=author, decision=None, assessment=None, score=None)
+
+
 def views(session: Session, comments: Sequence[Comment]) -> list[CommentView]:
     """Return comments in the order given, with one query per table however many there are."""
     if not comments:

@@ -7,13 +7,15 @@ row), opens or closes the case, and does so in the caller's transaction: there i
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Executable, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
+from moderation.database import store
 from moderation.errors import AlreadyDecided
 from moderation.ids import new_id, show
 from moderation.models import Case, CaseKind, Comment, Decider, Decision, Status
@@ -122,8 +124,7 @@ def decide(session: Session, comment: Comment, outcome: Outcome, *, now: datetim
         human_rejected=comment.human_rejected or (by_human and status is Status.REJECTED),
         published_at=comment.published_at or (now if visible else None),
     )
-    session.add(decision)
-    session.flush()
+    store(session, decision)
     _settle_case(session, comment, outcome, now=now)
     emit_decision(session, comment, decision, now=now)
     return decision
@@ -165,8 +166,7 @@ def undo(session: Session, comment: Comment, undone: Decision, *, user_id: UUID 
         decision_seq=decision.seq,
         human_rejected=undone.replaced_human_rejected,
     )
-    session.add(decision)
-    session.flush()
+    store(session, decision)
     open_case(session, comment, NewCase(kind=CaseKind.FLAGGED, reasons=tuple(undone.reasons)), now=now, revision=undone.revision)
     emit_decision(session, comment, decision, now=now)
     return decision
@@ -241,14 +241,14 @@ def open_case(session: Session, comment: Comment, new: NewCase, *, now: datetime
             alert=new.alert,
             priority=rank,
         )
-        session.add(case)
+        store(session, case)
     else:
         case.revision = revision or comment.current_revision
         case.kind = new.kind
         case.reasons = list(new.reasons)
         case.alert = case.alert or new.alert
         case.priority = max(case.priority, rank)
-    session.flush()
+        session.flush()
     return case
 
 
@@ -276,15 +276,17 @@ def _settle_case(session: Session, comment: Comment, outcome: Outcome, *, now: d
         close_case(session, comment, now=now)
 
 
+@cache
+def _setting(names: frozenset[str]) -> Executable:
+    table = cast("Table", Comment.__table__)
+    columns: dict[str, Any] = {name: bindparam(name) for name in ("version", *sorted(names))}
+    return update(table).where(table.c.id == bindparam("_id"), table.c.version == bindparam("_seen")).values(columns)
+
+
 def _change(session: Session, comment: Comment, **changes: Any) -> None:
     """Set the columns and count the version up, if the comment is still as it was read."""
     seen = comment.version
-    changed = session.execute(
-        update(Comment)
-        .where(Comment.id == comment.id, Comment.version == seen)
-        .values(version=seen + 1, **changes)
-        .execution_options(synchronize_session=False)
-    )
+    changed = session.execute(_setting(frozenset(changes)), {"_id": comment.id, "_seen": seen, "version": seen + 1, **changes})
     if getattr(changed, "rowcount", 0) != 1:
         raise AlreadyDecided("The comment changed in the meantime.", comment=show("comment", comment.id))
     # As it was read, but for what was just written: the version would not have matched otherwise.

@@ -183,9 +183,7 @@ class Deliverer:
         failpoint("deliver.after_mark")
 
     def _keep_lease(self, held: queue.Claim) -> None:
-        with self._database.reading() as session:
-            left = held.lease_until - self._database.now(session)
-        if left <= self._lease_needed:
+        if held.lease_until - self._database.moment() <= self._lease_needed:
             self._database.transact(lambda session: queue.extend(session, held, now=self._database.now(session), lease=LEASE))
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from moderation import queue
+from moderation.database import store
 from moderation.ids import new_id, show
 from moderation.models import (
     Comment,
@@ -26,6 +27,7 @@ from moderation.models import (
     Publication,
     Publisher,
     Revision,
+    columns,
 )
 
 SUBMITTED = "comment.submitted"
@@ -47,12 +49,13 @@ PUBLISHER_DELETED = "deleted"
 
 # Made once: building them took longer than asking them.
 _ENDPOINTS = select(Endpoint).where(Endpoint.site_id == bindparam("site"), Endpoint.deleted_at.is_(None))
+_POST = select(columns(Post).external_id, columns(Post).url).where(columns(Post).id == bindparam("post"))
 _PUBLISHERS = select(Publisher).where(Publisher.site_id == bindparam("site"), Publisher.state_reason != PUBLISHER_DELETED)
 
 
 def emit(session: Session, type_: str, comment: Comment, *, now: datetime, decision: dict[str, Any] | None = None) -> Event:
     """Record an event of a comment at its present version, and what has to be sent because of it."""
-    post = session.get_one(Post, comment.post_id)
+    post = session.execute(_POST, {"post": comment.post_id}).one()
     data = {
         "comment": {
             "id": show("comment", comment.id),
@@ -74,8 +77,7 @@ def emit(session: Session, type_: str, comment: Comment, *, now: datetime, decis
         seq=comment.version,
         data=data,
     )
-    session.add(event)
-    session.flush()
+    store(session, event)
     _deliver(session, event, comment, now=now)
     if type_ != SUBMITTED:
         _publish(session, comment, now=now)
@@ -114,8 +116,7 @@ def add_delivery(session: Session, event: Event, endpoint: Endpoint, *, now: dat
         body=body_of(event, text=text if endpoint.include_text else None),
         state=DeliveryState.PAUSED if paused else DeliveryState.PENDING,
     )
-    session.add(delivery)
-    session.flush()
+    store(session, delivery)
     if not paused:
         enqueue_delivery(session, delivery, now=now)
     return delivery

@@ -29,6 +29,7 @@ from moderation.models import (
     Site,
     Status,
     User,
+    columns,
 )
 from moderation.services import privacy
 from moderation.services.policies import InForce
@@ -56,35 +57,49 @@ NOBODY = UUID(int=0)
 """An id that no row has."""
 
 # Asked for every comment, so made once: building a statement takes longer than asking it.
-_REVISION = select(Revision).where(Revision.comment_id == bindparam("comment"), Revision.number == bindparam("number"))
-_REPORTS = select(func.count()).where(Report.site_id == bindparam("site"), Report.comment_id == bindparam("comment"))
+_AROUND = (
+    select(Site, Post, Author, Revision)
+    .join(Post, Post.site_id == Site.id)
+    .join(Author, Author.site_id == Site.id)
+    .join(Revision, Revision.site_id == Site.id)
+    .where(
+        Site.id == bindparam("site"),
+        Post.id == bindparam("post"),
+        Author.id == bindparam("author"),
+        Revision.comment_id == bindparam("comment"),
+        Revision.number == bindparam("number"),
+    )
+)
+_REPORT, _COMMENT, _COPY = columns(Report), columns(Comment), columns(NearCopy)
+_AUTHOR, _USER, _MEMBER = columns(Author), columns(User), columns(Membership)
+_REPORTS = select(func.count()).where(_REPORT.site_id == bindparam("site"), _REPORT.comment_id == bindparam("comment"))
 _RECORD = (
-    select(Comment.status, Comment.created_at)
-    .where(Comment.site_id == bindparam("site"), Comment.author_id == bindparam("author"), Comment.id != bindparam("without"))
-    .order_by(Comment.created_at.desc())
+    select(_COMMENT.status, _COMMENT.created_at)
+    .where(_COMMENT.site_id == bindparam("site"), _COMMENT.author_id == bindparam("author"), _COMMENT.id != bindparam("without"))
+    .order_by(_COMMENT.created_at.desc())
     .limit(RECORD)
 )
 _NEAR_COPIES = (
-    select(NearCopy.comment_id, NearCopy.author_id, NearCopy.band)
+    select(_COPY.comment_id, _COPY.author_id, _COPY.band)
     .where(
-        NearCopy.site_id == bindparam("site"),
-        tuple_(NearCopy.band, NearCopy.value).in_(bindparam("bands", expanding=True)),
-        NearCopy.created_at > bindparam("since"),
-        NearCopy.author_id != bindparam("author"),
-        NearCopy.comment_id != bindparam("comment"),
+        _COPY.site_id == bindparam("site"),
+        tuple_(_COPY.band, _COPY.value).in_(bindparam("bands", expanding=True)),
+        _COPY.created_at > bindparam("since"),
+        _COPY.author_id != bindparam("author"),
+        _COPY.comment_id != bindparam("comment"),
     )
     .limit(MOST_COPIES * (duplicates.BANDS + 1))
 )
 _VERIFIED = (
-    select(Author.id)
+    select(_AUTHOR.id)
     .where(
-        Author.site_id == bindparam("site"),
-        Author.name_key == bindparam("key"),
-        Author.identity_kind == IdentityKind.VERIFIED,
+        _AUTHOR.site_id == bindparam("site"),
+        _AUTHOR.name_key == bindparam("key"),
+        _AUTHOR.identity_kind == IdentityKind.VERIFIED,
     )
     .limit(1)
 )
-_STAFF = select(User.name).join(Membership, Membership.user_id == User.id).where(Membership.site_id == bindparam("site"))
+_STAFF = select(_USER.name).join(Membership.__table__, _MEMBER.user_id == _USER.id).where(_MEMBER.site_id == bindparam("site"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +115,14 @@ class Gathered:
 
 def gather(session: Session, comment: Comment, in_force: InForce, *, secret: bytes, now: datetime) -> Gathered:
     """Read everything that the signals of the comment's current revision need; stores nothing."""
-    site = session.get_one(Site, comment.site_id)
-    post = session.get_one(Post, comment.post_id)
-    author = session.get_one(Author, comment.author_id)
-    stored = session.scalars(_REVISION, {"comment": comment.id, "number": comment.current_revision}).one()
+    asked = {
+        "site": comment.site_id,
+        "post": comment.post_id,
+        "author": comment.author_id,
+        "comment": comment.id,
+        "number": comment.current_revision,
+    }
+    site, post, author, stored = session.execute(_AROUND, asked).one()
     parent = _visible_text(session, comment.parent_id) if comment.parent_id else None
     view = normalise(stored.body)
     key = privacy.keyed_hash(secret, b"copies", comment.site_id.bytes)

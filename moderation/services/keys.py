@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from moderation.errors import NotFound, TidegateError
 from moderation.ids import new_id, show
-from moderation.models import Key, KeyKind, Membership, Role, User
+from moderation.models import Key, KeyKind, Membership, Role, User, columns
 from moderation.services import audit
 
 PREFIXES = {KeyKind.SECRET: "tg_sk", KeyKind.PUBLISHABLE: "tg_pk", KeyKind.PERSONAL: "tg_me"}
@@ -35,7 +35,10 @@ USED_EVERY = timedelta(hours=1)
 
 
 # Asked for every request, so made once.
-_BY_HANDLE = select(Key).where(Key.handle == bindparam("handle"))
+_KEY = columns(Key)
+_BY_HANDLE = select(
+    _KEY.id, _KEY.site_id, _KEY.kind, _KEY.digest, _KEY.user_id, _KEY.revoked_at, _KEY.expires_at, _KEY.last_used_at
+).where(_KEY.handle == bindparam("handle"))
 
 
 class BadKey(TidegateError):
@@ -110,7 +113,7 @@ def create(
 def authenticate(session: Session, shown: str, *, secret: bytes, now: datetime) -> Principal:
     """Return who holds the key, with the rights they have now; raises BadKey."""
     handle, digest = _parse(shown, secret)
-    key = session.scalars(_BY_HANDLE, {"handle": handle}).first()
+    key = session.execute(_BY_HANDLE, {"handle": handle}).first()
     # The same work for an unknown handle as for a wrong secret.
     right = hmac.compare_digest(digest, key.digest if key is not None else bytes(len(digest)))
     if key is None or not right or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):

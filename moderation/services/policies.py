@@ -166,35 +166,68 @@ _RANKED = (
     .subquery()
 )
 _IN_FORCE = (
-    select(Activation, Version)
+    select(Activation.subject, Activation.post_id, Activation.version_id)
     .join(_RANKED, _RANKED.c.id == Activation.id)
-    .outerjoin(Version, Version.id == Activation.version_id)
     .where(_RANKED.c.age == 1)
+)
+_NEWEST = (
+    select(Version.id)
+    .where(Version.site_id == bindparam("site"), Version.subject == Subject.POLICY, Version.name == bindparam("name"))
+    .order_by(Version.number.desc())
+    .limit(1)
 )
 
 
 def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> InForce:
     """Return what decides about comments of a site (or under one of its posts) now; raises NotFound without a policy."""
     rows = session.execute(_IN_FORCE, {"site": site_id, "post": post_id}).all()
-    chosen: dict[Subject, Version] = {}
-    for activation, version in sorted(rows, key=lambda row: row[0].post_id is not None):
-        if version is not None:
-            chosen[activation.subject] = version
+    chosen: dict[Subject, Used] = {}
+    for subject, _, version_id in sorted(rows, key=lambda row: row[1] is not None):
+        if version_id is not None:
+            chosen[subject] = _used(session, version_id)
     live = chosen.get(Subject.POLICY)
     if live is None:
         raise NotFound("policy in force for site", show("site", site_id))
     policy = parsed(live.content["toml"])
     shadow = None
     if policy.shadow is not None:
-        other = find_version(session, site_id, Subject.POLICY, policy.shadow)
-        shadow = (parsed(other.content["toml"]), label(other), other.id)
+        newest = session.scalar(_NEWEST, {"site": site_id, "name": policy.shadow})
+        if newest is None:
+            raise NotFound("policy", policy.shadow)
+        other = _used(session, newest)
+        shadow = (parsed(other.content["toml"]), other.label, other.id)
     return InForce(
         policy=policy,
-        policy_label=label(live),
+        policy_label=live.label,
         policy_version_id=live.id,
         shadow=shadow,
         banned=chosen[Subject.BANNED_WORDS].content if Subject.BANNED_WORDS in chosen else {},
         suspect=chosen[Subject.SUSPECT_WORDS].content if Subject.SUSPECT_WORDS in chosen else {},
         settings=chosen[Subject.SETTINGS].content if Subject.SETTINGS in chosen else {},
-        versions={str(subject): label(used) for subject, used in chosen.items()},
+        versions={str(subject): used.label for subject, used in chosen.items()},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A version as it is kept in memory: immutable, as what it was read from never changes."""
+
+    id: UUID
+    label: str
+    content: dict[str, Any]
+
+
+_USED: dict[UUID, Used] = {}
+MOST_USED = 512
+"""Versions kept in memory; a process that serves more sites than that begins anew."""
+
+
+def _used(session: Session, version_id: UUID) -> Used:
+    found = _USED.get(version_id)
+    if found is None:
+        version = session.get_one(Version, version_id)
+        found = Used(version.id, label(version), version.content)
+        if len(_USED) >= MOST_USED:
+            _USED.clear()
+        _USED[version_id] = found
+    return found

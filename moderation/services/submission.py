@@ -4,18 +4,21 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import cast
 from unicodedata import normalize
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Executable, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from moderation import queue
+from moderation.database import store
 from moderation.errors import IdempotencyMismatch, NotFound, Refused, TidegateError, UnknownId
 from moderation.ids import new_id, read, show
-from moderation.models import Author, Comment, Idempotency, IdentityKind, JobKind, Post, Revision, Status
-from moderation.services import decisions, events, posts, privacy
+from moderation.models import Author, Comment, Idempotency, IdentityKind, JobKind, Post, Revision, Status, columns
+from moderation.services import comments, decisions, events, posts, privacy
 from moderation.signals.author import name_key
 
 COST_MS = 10.0
@@ -70,14 +73,23 @@ _AUTHORS = select(Author).where(
     Author.identity_kind == bindparam("kind"),
     Author.identity_key.in_(bindparam("keys", expanding=True)),
 )
+_IDEMPOTENCY = columns(Idempotency)
+_RECALLED = select(_IDEMPOTENCY.fingerprint, _IDEMPOTENCY.comment_ids).where(
+    _IDEMPOTENCY.scope == bindparam("scope"), _IDEMPOTENCY.key == bindparam("key")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The comment that a submission made, or had made before (``created`` false)."""
+    """The comment that a submission made, as it was made, or had made before (then ``made`` is None)."""
 
     comment_id: UUID
-    created: bool
+    made: comments.CommentView | None = None
+
+    @property
+    def created(self) -> bool:
+        """Tell whether the comment is new."""
+        return self.made is not None
 
 
 def submit(
@@ -98,7 +110,7 @@ def submit(
     IdempotencyMismatch, NotFound (the parent) and Refused (a parent under another post).
     """
     if once is not None and (known := _recall(session, once)) is not None:
-        return Receipt(comment_id=UUID(hex=known[0]), created=False)
+        return Receipt(comment_id=UUID(hex=known[0]))
     receipt = _take_in(session, site_id, submission, vouched=vouched, secret=secret, now=now, cost_ms=cost_ms)
     if once is not None:
         _remember(session, site_id, once, [receipt.comment_id.hex], now=now)
@@ -125,7 +137,7 @@ def submit_many(
     results: list[Receipt | TidegateError] = []
     for submission, comment_id in zip(submissions, known, strict=True):
         if comment_id:
-            results.append(Receipt(comment_id=UUID(hex=comment_id), created=False))
+            results.append(Receipt(comment_id=UUID(hex=comment_id)))
             continue
         try:
             with session.begin_nested():
@@ -190,7 +202,7 @@ def _take_in(
         known = session.scalars(_KNOWN, {"site": site_id, "external_id": submission.external_id}).first()
         if known is not None:
             _revise(session, known, body=submission.body, language=submission.language, now=now, cost_ms=cost_ms)
-            return Receipt(comment_id=known.id, created=False)
+            return Receipt(comment_id=known.id)
     post = posts.resolve(session, site_id, submission.post, now=now)
     parent = _parent(session, site_id, post, submission.parent_id)
     comment_id = new_id()
@@ -213,10 +225,9 @@ def _take_in(
         human_rejected=False,
         submitted_at=submission.submitted_at,
     )
-    session.add(comment)
-    session.flush()
+    store(session, comment)
     agent = submission.author.user_agent
-    _add_revision(
+    revision = _add_revision(
         session,
         comment,
         number=1,
@@ -234,7 +245,7 @@ def _take_in(
     )
     events.emit(session, events.SUBMITTED, comment, now=now)
     _enqueue(session, comment, now=now, cost_ms=cost_ms)
-    return Receipt(comment_id=comment.id, created=True)
+    return Receipt(comment_id=comment.id, made=comments.fresh(comment, revision, post=post, author=author))
 
 
 def _revise(session: Session, comment: Comment, *, body: str, language: str | None, now: datetime, cost_ms: float) -> None:
@@ -273,23 +284,22 @@ def _add_revision(
     address_hash: bytes | None,
     user_agent_hash: bytes | None,
     context: dict[str, object],
-) -> None:
-    session.add(
-        Revision(
-            id=new_id(),
-            site_id=comment.site_id,
-            created_at=now,
-            comment_id=comment.id,
-            number=number,
-            body=body,
-            language=language,
-            text_hash=text_hash(body),
-            address_hash=address_hash,
-            user_agent_hash=user_agent_hash,
-            context=context,
-        )
+) -> Revision:
+    revision = Revision(
+        id=new_id(),
+        site_id=comment.site_id,
+        created_at=now,
+        comment_id=comment.id,
+        number=number,
+        body=body,
+        language=language,
+        text_hash=text_hash(body),
+        address_hash=address_hash,
+        user_agent_hash=user_agent_hash,
+        context=context,
     )
-    session.flush()
+    store(session, revision)
+    return revision
 
 
 def _enqueue(session: Session, comment: Comment, *, now: datetime, cost_ms: float) -> None:
@@ -357,28 +367,30 @@ def author_of(
     found = find_author(session, site_id, kind, keys)
     shown = name_key(claim.name)
     if found is None:
-        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        found = session.scalars(
-            insert(Author)
-            .values(
-                id=new_id(),
-                site_id=site_id,
-                created_at=now,
-                identity_kind=kind,
-                identity_key=keys[0],
-                name=claim.name,
-                name_key=shown,
-                url=claim.url,
-            )
-            # A twin may be inserting the same author: then theirs is the one.
-            .on_conflict_do_nothing()
-            .returning(Author)
-        ).first() or find_author(session, site_id, kind, keys)
+        fresh_author = {
+            "id": new_id(),
+            "site_id": site_id,
+            "created_at": now,
+            "identity_kind": kind,
+            "identity_key": keys[0],
+            "name": claim.name,
+            "name_key": shown,
+            "url": claim.url,
+        }
+        made = session.execute(_insert_author(session.get_bind().dialect.name), fresh_author)
+        found = Author(**fresh_author) if getattr(made, "rowcount", 0) == 1 else find_author(session, site_id, kind, keys)
         if found is None:
             raise NotFound("author", keys[0])
     elif kind is IdentityKind.VERIFIED and claim.name and (found.name, found.url) != (claim.name, claim.url):
         found.name, found.name_key, found.url = claim.name, shown, claim.url
     return found
+
+
+@cache
+def _insert_author(dialect: str) -> Executable:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    # A twin may be inserting the same author: then theirs is the one.
+    return insert(cast("Table", Author.__table__)).on_conflict_do_nothing()
 
 
 def identity(
@@ -399,19 +411,20 @@ def find_author(session: Session, site_id: UUID, kind: IdentityKind, keys: Seque
 
 
 def _recall(session: Session, once: Once) -> list[str] | None:
-    known = session.get(Idempotency, (once.scope, once.key))
+    known = session.execute(_RECALLED, {"scope": once.scope, "key": once.key}).first()
     if known is None:
         return None
     if known.fingerprint != once.fingerprint:
         raise IdempotencyMismatch(once.key)
-    return known.comment_ids
+    comment_ids: list[str] = known.comment_ids
+    return comment_ids
 
 
 def _remember(session: Session, site_id: UUID, once: Once, made: list[str], *, now: datetime) -> None:
     """Insert the record: a twin that was faster makes this fail on the key, and the whole transaction is repeated."""
-    session.add(
+    store(
+        session,
         Idempotency(
             scope=once.scope, key=once.key, site_id=site_id, fingerprint=once.fingerprint, comment_ids=made, created_at=now
-        )
+        ),
     )
-    session.flush()

@@ -7,6 +7,7 @@ database, without keeping text. MinHash rather than SimHash: eight bands of a 64
 every comment would share one with thousands of others. Unit: authors. Cost: about 150 microseconds for 500 characters.
 """
 
+import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -39,6 +40,7 @@ def _constants(label: bytes, count: int) -> NDArray[np.uint64]:
     return np.frombuffer(stream, dtype="<u8").astype(np.uint64) | np.uint64(1)
 
 
+_BETWEEN: Final = re.compile(r"[\W_]+")
 _MULTIPLIERS: Final = _constants(b"tidegate minhash multiply", BANDS * _ROWS)
 _OFFSETS: Final = _constants(b"tidegate minhash offset", BANDS * _ROWS)
 _WEIGHTS: Final = _constants(b"tidegate pieces", _PIECE)
@@ -94,7 +96,7 @@ def measure(view: NormalisedText, history: HistoryFacts) -> int:
 
 
 def _bare(text: str) -> str:
-    return " ".join("".join(char if char.isalnum() else " " for char in text.casefold()).split())
+    return " ".join(_BETWEEN.sub(" ", text.casefold()).split())
 
 
 def _minhash(bare: str) -> NDArray[np.uint64]:
@@ -107,11 +109,10 @@ def _minhash(bare: str) -> NDArray[np.uint64]:
         pieces += points[place : place + count] * _WEIGHTS[place]
     pieces ^= pieces >> np.uint64(31)
     pieces = np.unique(pieces * _WEIGHTS[0])
-    smallest = np.empty(BANDS * _ROWS, dtype=np.uint64)
-    for index in range(BANDS * _ROWS):
-        mixed = pieces * _MULTIPLIERS[index] + _OFFSETS[index]
-        smallest[index] = (mixed ^ (mixed >> np.uint64(29))).min()
-    return smallest.astype("<u8")
+    mixed = pieces * _MULTIPLIERS[:, np.newaxis] + _OFFSETS[:, np.newaxis]
+    mixed ^= mixed >> np.uint64(29)
+    smallest: NDArray[np.uint64] = mixed.min(axis=1).astype("<u8")
+    return smallest
 
 
 def _signed(digest: bytes) -> int:

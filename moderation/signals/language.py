@@ -77,7 +77,7 @@ def measure(text: str, site_language: str, served: Sequence[str]) -> LanguageSig
     """
     own = primary(site_language)
     languages = frozenset(primary(tag) for tag in served)
-    letters = sum(char.isalpha() for char in text)
+    letters = sum(map(str.isalpha, text))
     guess = _guess(text, own, languages)
     return LanguageSignals(language=guess or own, language_served=(guess or own) in languages, letters=letters)
 
@@ -95,9 +95,11 @@ def warm() -> None:
 def _guess(text: str, own: str, served: frozenset[str]) -> str | None:
     """Return a language other than the site's where the text is clearly in one, otherwise ``None``."""
     scripts: dict[str, int] = {}
-    for char in text[:_SAMPLE]:
-        if char.isalpha():
-            script = _script(char)
+    sample = text[:_SAMPLE]
+    if sample.isascii():
+        scripts["LATIN"] = sum(map(str.isalpha, sample))
+    else:
+        for script in map(_script, filter(str.isalpha, sample)):
             scripts[script] = scripts.get(script, 0) + 1
     total = sum(scripts.values())
     if not total:

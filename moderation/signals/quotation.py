@@ -8,6 +8,7 @@ against a post's title, excerpt and parent.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 MIN_LENGTH: Final = 20
@@ -38,13 +39,18 @@ class OwnWords:
 
 def own_words(body: str, sources: Sequence[str]) -> OwnWords:
     """Split ``body`` by what occurs in ``sources``: the post's title and excerpt, the parent's body. Linear in both."""
+    return _own_words(body, tuple(sources))
+
+
+# Asked twice for a comment: for the scorers, and for the signals.
+@lru_cache(maxsize=16)
+def _own_words(body: str, sources: tuple[str, ...]) -> OwnWords:
+    known = [pieces for source in sources if (pieces := _pieces(source[:_MAX_SOURCE]))]
+    if not known:
+        return OwnWords(text=body, quoted=(), quoted_share=0.0)
     flat, places = _flatten(body)
     quoted = bytearray(len(flat))
-    for source in sources:
-        known, _ = _flatten(source[:_MAX_SOURCE])
-        if len(known) < MIN_LENGTH:
-            continue
-        pieces = {known[at : at + MIN_LENGTH] for at in range(len(known) - MIN_LENGTH + 1)}
+    for pieces in known:
         covered = 0
         for at in range(len(flat) - MIN_LENGTH + 1):
             if flat[at : at + MIN_LENGTH] in pieces:
@@ -65,6 +71,14 @@ def own_words(body: str, sources: Sequence[str]) -> OwnWords:
         quoted_share=inside / letters if letters else 0.0,
         _cut=sentence,
     )
+
+
+# A post's title and excerpt are compared with each comment under it.
+@lru_cache(maxsize=64)
+def _pieces(source: str) -> frozenset[str]:
+    """Return every stretch of the least length that counts as a quotation."""
+    known, _ = _flatten(source)
+    return frozenset(known[at : at + MIN_LENGTH] for at in range(len(known) - MIN_LENGTH + 1))
 
 
 def _flatten(text: str) -> tuple[str, list[int]]:

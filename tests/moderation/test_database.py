@@ -6,12 +6,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from moderation import database
-from moderation.database import Database
+from moderation.database import Database, store
+from moderation.ids import new_id
+from moderation.models import Site, User
 
 PATIENCE = 20.0
 
@@ -21,8 +25,8 @@ def processes(url: str, count: int) -> Iterator[list[Database]]:
     """As many stores as processes would have, each with its own locks."""
     with ExitStack() as stack:
         stores = [Database(url) for _ in range(count)]
-        for store in stores:
-            stack.callback(store.dispose)
+        for each in stores:
+            stack.callback(each.dispose)
         yield stores
 
 
@@ -69,3 +73,32 @@ def test_a_writer_that_hangs_is_not_waited_for_for_ever(sqlite_url: str, monkeyp
         with other.transaction() as session:
             assert session.execute(text("SELECT 1")).scalar() == 1
         fcntl.flock(turn, fcntl.LOCK_UN)
+
+
+def test_rows_stored_past_the_unit_of_work_are_the_same_with_their_defaults(database: Database) -> None:
+    now = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+
+    def site(name: str) -> Site:
+        return Site(id=new_id(), created_at=now, name=name, title=name.title())
+
+    by_unit, stored, twin = site("unit"), site("stored"), site("twin")
+    user = User(id=new_id(), created_at=now, name="ada", email="ada@example.org")
+    with database.transaction() as session:
+        session.add(by_unit)
+        session.flush()
+        store(session, stored, twin, user)
+    with database.reading() as session:
+        expected, *found = (session.get_one(Site, each.id) for each in (by_unit, stored, twin))
+        assert [(each.created_at, each.language, each.time_zone, each.origins) for each in found] == [
+            (expected.created_at, expected.language, expected.time_zone, expected.origins)
+        ] * 2
+        assert [each.title for each in found] == ["Stored", "Twin"]
+        assert session.get_one(User, user.id).name == "ada"
+
+
+def test_a_stored_row_that_breaks_a_rule_is_refused_at_once(database: Database) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        store(session, *(Site(id=new_id(), created_at=now, name="same", title="") for _ in range(2)))
+    with database.reading() as session:
+        assert session.scalars(select(Site).where(Site.name == "same")).first() is None

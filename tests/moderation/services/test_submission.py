@@ -61,7 +61,7 @@ def test_fifty_twins_at_once_are_one_comment(blog: Any) -> None:
 def test_a_known_external_id_with_the_same_text_is_the_same_comment(blog: Any) -> None:
     first = blog.submit(external_id="wp-7")
     again = blog.submit(external_id="wp-7")
-    assert again == Receipt(comment_id=first.comment_id, created=False)
+    assert again == Receipt(comment_id=first.comment_id)
     assert count(blog, Revision) == 1
 
 
@@ -158,3 +158,19 @@ def test_the_same_text_again_is_no_revision(blog: Any) -> None:
     assert blog.revise(view, view.body).revision == 1
     with blog.database.reading() as session:
         assert queue.depth(session, JobKind.MODERATE) == 0
+
+
+def test_what_a_receipt_shows_of_a_new_comment_is_what_is_read_back(blog: Any) -> None:
+    first = blog.submit(author=AuthorClaim(id="one", name="One"), external_id="x1")
+    asked = [
+        first,
+        blog.submit(author=AuthorClaim(id="one", name="One, renamed"), parent_id="x1", language="de"),
+        blog.submit(author=AuthorClaim(email="two@example.org", name="Two", url="https://two.example"), vouched=False),
+        blog.submit(author=AuthorClaim(address="192.0.2.7")),
+        blog.submit(author=AuthorClaim()),
+    ]
+    for receipt in asked[1:]:
+        assert receipt.made == blog.view(receipt.comment_id)
+    assert first.made is not None
+    # Its author has got another name in the meantime, which the revision's own does not follow.
+    assert first.made == blog.view(first.comment_id)
