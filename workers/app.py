@@ -13,8 +13,11 @@ from kombu.entity import Exchange, Queue
 from moderation import logs
 from moderation.config import Settings
 
+TIME_LIMIT = 60.0
+"""Seconds that one piece of work may take, as a task or in a thread (see watchdog.py)."""
+
 VISIBILITY_TIMEOUT = 120
-"""Seconds until an unacknowledged ring is sent again: longer than any task may run (60 s)."""
+"""Seconds until an unacknowledged ring is sent again: longer than any task may run."""
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_ignore_result": True,
         "result_backend": None,
         "task_store_errors_even_if_ignored": False,
-        "task_time_limit": 60,
+        "task_time_limit": TIME_LIMIT,
         "task_soft_time_limit": 45,
         # A misspelt queue is an error, not a queue that nobody reads.
         "task_create_missing_queues": False,

@@ -48,7 +48,7 @@ class Fallback(threading.Thread):
     def _beat(self) -> None:
         if time.monotonic() < self._beat_at:
             return
-        with self._process.runtime.database.transaction() as session:
+        with self._process.watchdog.over(), self._process.runtime.database.transaction() as session:
             processes.beat(
                 session,
                 self._process.name,

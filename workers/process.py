@@ -6,6 +6,7 @@ happen before and without any broker, so that a worker does its work with Redis 
 
 import ctypes
 import gc
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ from moderation.runtime import Runtime
 from moderation.services import processes
 from workers.app import app, settings
 from workers.fallback import Fallback
+from workers.watchdog import LOADING, Childless, Watchdog
 
 if TYPE_CHECKING:
     from moderation.services.delivery import Deliverer
@@ -47,17 +49,20 @@ class WorkerProcess:
         self.queues = tuple(sorted(queues))
         self.name = processes.name("+".join(self.queues))
         self.ending = threading.Event()
+        self.watchdog = Watchdog()
         self._drains: dict[str, Callable[[Callable[[], bool]], int]] = {}
         self._deliverer: Deliverer | None = None
         if "moderate" in self.queues:
             # Imported where it is used: Celery's main process and a deliver worker have no room for the models.
             from moderation.services.assessment import Models, Moderator  # noqa: PLC0415
             from moderation.signals import language  # noqa: PLC0415
+            from workers.models import PatientModels  # noqa: PLC0415
 
-            models = Models(self.runtime.scorer(), self.runtime.spam())
-            models("Warmed up before the first comment comes.")
-            language.warm()
-            _trim()
+            models = PatientModels(lambda: Models(self.runtime.scorer(), self.runtime.spam()))
+            with self.watchdog.over(LOADING):
+                models("Warmed up before the first comment comes.")
+                language.warm()
+                _trim()
             ring = partial(self.runtime.doorbell.ring, "moderate")
             moderator = Moderator(self.runtime.database, models, settings.secret, self.name, ring=ring)
             self._drains["moderate"] = moderator.drain
@@ -84,7 +89,8 @@ class WorkerProcess:
         if queue not in self._drains:
             return 0
         until = time.monotonic() + SLICE
-        done = self._drains[queue](lambda: self.ending.is_set() or time.monotonic() > until)
+        with self.watchdog.over():
+            done = self._drains[queue](lambda: self.ending.is_set() or time.monotonic() > until)
         if time.monotonic() > until and not self.ending.is_set():
             self.runtime.doorbell.ring("notify" if queue == "deliver" else queue)
         return done
@@ -139,7 +145,12 @@ def finish() -> None:
 
 @worker_process_init.connect
 def _child_begins(**_: object) -> None:
-    begin(["moderate"])
+    try:
+        begin(["moderate"])
+    except Exception as error:
+        # Celery would log it and keep a child that can do nothing; without it there will be another one.
+        log.exception("worker_not_started", error=type(error).__name__)
+        os._exit(1)
 
 
 @worker_process_shutdown.connect
@@ -147,18 +158,24 @@ def _child_ends(**_: object) -> None:
     finish()
 
 
-class InThreads(bootsteps.StartStopStep):
-    """Sets the worker itself up where its tasks run in threads; the prefork pool's children do it for themselves."""
+class InWorker(bootsteps.StartStopStep):
+    """Sets the worker itself up where its tasks run in threads; children do it for themselves, and are looked after here."""
 
     requires = ("celery.worker.components:Pool",)
+    _childless: Childless | None = None
 
     def start(self, parent: Any) -> None:
-        """Begin with the queues that the command line chose."""
-        if not parent.pool_cls.__module__.endswith("prefork"):
+        """Begin with the queues that the command line chose, or to look after the children."""
+        if parent.pool_cls.__module__.endswith("prefork"):
+            self._childless = Childless(parent)
+            self._childless.start()
+        else:
             begin(parent.app.amqp.queues.consume_from)
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002
         """End with the worker."""
+        if self._childless is not None:
+            self._childless.ending.set()
         finish()
 
     def terminate(self, parent: Any) -> None:
@@ -166,4 +183,4 @@ class InThreads(bootsteps.StartStopStep):
         self.stop(parent)
 
 
-app.steps["worker"].add(InThreads)
+app.steps["worker"].add(InWorker)

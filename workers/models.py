@@ -1,0 +1,35 @@
+"""The models of a worker, which may not be there yet: a worker without them still works, and a human reads what it could not score."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from moderation.services.assessment import Models, Scored
+
+log = structlog.get_logger(__name__)
+
+UNKNOWN = "none"
+"""Names the model of a text that no model saw."""
+
+AGAIN_AFTER = 30.0
+"""Seconds between two tries to load models that could not be loaded: memory may be short for a while only."""
+
+
+class PatientModels:
+    """Loads the models, and again with a later comment when that failed; meanwhile there are no scores."""
+
+    def __init__(self, load: Callable[[], Models]) -> None:
+        self._load = load
+        self._models: Models | None = None
+        self._not_before = 0.0
+
+    def __call__(self, text: str) -> Scored:
+        """Return the scores of a text, or none of them while there are no models."""
+        if self._models is None and time.monotonic() >= self._not_before:
+            try:
+                self._models = self._load()
+            except Exception as error:
+                log.exception("models_not_loaded", error=type(error).__name__)
+                self._not_before = time.monotonic() + AGAIN_AFTER
+        return self._models(text) if self._models is not None else Scored(None, None, UNKNOWN)
