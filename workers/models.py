@@ -1,4 +1,4 @@
-"""The models of a worker, which may not be there yet: a worker without them still works, and a human reads what it could not score."""
+"""The models of a worker, which may not be there: it works without them, and a human reads what could not be scored."""
 
 import time
 from collections.abc import Callable

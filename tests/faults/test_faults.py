@@ -6,8 +6,6 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,30 +28,6 @@ STEPS = {
     "relay.placed": 2,
 }
 """Where a process is killed, and at which of its passes; RELIABILITY's faults 1 to 3, 7, 26 and 29."""
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def kind(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
-
-
-@pytest.fixture
-def breakable(request: pytest.FixtureRequest, start: Any, tmp_path: Path) -> Iterator[Any]:
-    """Starts a stack on a database of the kind, with a receiver that may be reached."""
-    opened: list[Broken] = []
-
-    def opening(kind: str, **settings: str) -> Broken:
-        url = f"sqlite:///{tmp_path / '.tidegate' / 'data' / 'tidegate.db'}"
-        if kind == "postgresql":
-            url = request.getfixturevalue("postgresql_url")
-            settings["DATABASE_URL"] = url
-        opened.append(Broken(start(TIDEGATE_WEBHOOK_ALLOW="127.0.0.1", **settings), url))
-        return opened[-1]
-
-    yield opening
-    for broken in opened:
-        broken.close()
 
 
 def test_a_kill_at_each_step_loses_nothing_and_doubles_nothing(breakable: Any, kind: str) -> None:
