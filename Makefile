@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAGE := @$(PYTHON) dev/stage.py
 TESTS := $(BIN)/python -m pytest -q
+CLIENTS := .venv-clients
 CODE := api bench dev moderation tests training workers
 
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.default ## Run everything on this machine until Ctrl-C
 	@$(BIN)/tidegate up
@@ -20,15 +21,18 @@ check: $(VENV)/.dev ## The fast part, on SQLite alone: at most two minutes
 	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
-	$(STAGE) tests 120 $(TESTS) -n 2 -m "not (slow or system or faults or bench or detoxify or postgres)"
+	$(STAGE) tests 120 $(TESTS) -n 2 -m "not (slow or system or faults or bench or clients or detoxify or postgres)"
 
 test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most twenty minutes
 	$(STAGE) lint 60 $(BIN)/ruff check .
 	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
-	$(STAGE) tests 600 $(TESTS) -n 2 -m "not system and not faults and not bench"
+	$(STAGE) tests 600 $(TESTS) -n 2 -m "not system and not faults and not bench and not clients"
 	$(STAGE) system 840 $(TESTS) -m "(system or faults) and not bench"
+
+test-clients: $(VENV)/.dev $(CLIENTS)/.installed ## Other people's clients, as the registries have them, against a running stack
+	$(STAGE) clients 600 $(TESTS) -m clients tests/clients
 
 bench: $(VENV)/.dev $(VENV)/.detoxify ## Measure beside the pipeline of an afternoon; writes docs/benchmarks.md
 	$(STAGE) bench 2400 $(BIN)/python -m bench $(ARGS)
@@ -37,7 +41,7 @@ lock: $(VENV)/.dev ## Resolve the lock files anew; ARGS="--upgrade" takes newer 
 	$(BIN)/python dev/lock.py $(ARGS)
 
 clean: ## Remove what the commands above made, except the data in .tidegate
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it by PYTHON=..."; exit 1; }
@@ -60,4 +64,8 @@ $(VENV)/.detoxify: lock/detoxify.txt $(VENV)/.default
 	@$(BIN)/python dev/install.py lock/detoxify.txt
 	@touch $@
 
-.PHONY: help up check test bench lock clean
+$(CLIENTS)/.installed: dev/clients.py tests/clients/requirements.txt tests/clients/apart.txt tests/clients/node.txt | $(BIN)/python
+	@$(BIN)/python dev/clients.py $(CLIENTS)
+	@touch $@
+
+.PHONY: help up check test test-clients bench lock clean
