@@ -5,5 +5,6 @@ protocol's own word for it. What a door lets in is judged and stored like any co
 """
 
 AKISMET = "akismet"
-NAMES = frozenset({AKISMET})
+PERSPECTIVE = "perspective"
+NAMES = frozenset({AKISMET, PERSPECTIVE})
 """Blueprints that find out by themselves who asks (``api.doors.entrance``)."""

@@ -28,6 +28,7 @@ from moderation.models.delivery import (
 )
 from moderation.models.event import Event
 from moderation.models.job import Heartbeat, Job, JobKind, Lease, Priority
+from moderation.models.label import Label
 from moderation.models.note import Note
 from moderation.models.session import ConsoleSession, SignInLink
 from moderation.models.site import (
@@ -69,6 +70,7 @@ __all__ = [
     "JobKind",
     "Key",
     "KeyKind",
+    "Label",
     "Lease",
     "LinkDomain",
     "Membership",

@@ -30,7 +30,7 @@ from moderation.policy.rules import Policy
 from moderation.policy.verdict import Verdict
 from moderation.scoring.scorer import Scorer, ScoringFailed
 from moderation.scoring.spam import SpamScorer
-from moderation.services import decisions, facts, policies, posts
+from moderation.services import decisions, facts, pins, policies, posts
 from moderation.services.decisions import NewCase, Outcome
 from moderation.services.posts import PostReference
 from moderation.services.submission import AuthorClaim
@@ -164,7 +164,7 @@ def check(database: Database, score: Scoring, site_id: UUID, request: CheckReque
         author_name=request.author.name or None if request.author else None,
         author_url=request.author.url if request.author else None,
     )
-    found = assess(revision, given, score, in_force.policy)
+    found = assess(revision, given, pins.only(score, in_force.settings), in_force.policy)
     explained = explain(found.ruling, found.signals)
     return Checked(
         verdict=str(found.ruling.verdict),
@@ -245,12 +245,7 @@ class Moderator:
             else:
                 prepared = self._prepare(held)
                 failpoint("worker.scoring")
-                assessed = (
-                    assess(prepared.gathered.revision, prepared.gathered.facts, self.score, prepared.policy, prepared.shadow)
-                    if prepared
-                    else None
-                )
-                work = _Work(prepared, assessed) if prepared and assessed else None
+                work = _Work(prepared, prepared.assessed(self.score)) if prepared else None
                 self.database.transact(lambda session: self._finish(session, held, work))
             failpoint("worker.after_finish")
         except LeaseLost:
@@ -306,13 +301,10 @@ class _Prepared:
     in_force: policies.InForce
     gathered: facts.Gathered
 
-    @property
-    def policy(self) -> Policy:
-        return self.in_force.policy
-
-    @property
-    def shadow(self) -> Policy | None:
-        return self.in_force.shadow[0] if self.in_force.shadow else None
+    def assessed(self, score: Scoring) -> Assessed:
+        shadow = self.in_force.shadow[0] if self.in_force.shadow else None
+        allowed = pins.only(score, self.in_force.settings)
+        return assess(self.gathered.revision, self.gathered.facts, allowed, self.in_force.policy, shadow)
 
 
 @dataclass(frozen=True, slots=True)

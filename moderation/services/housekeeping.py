@@ -1,4 +1,4 @@
-"""What must not be kept for ever: hashes for comparing, idempotency records, address keys, attempts, ended sessions."""
+"""What must not be kept for ever: hashes for comparing, idempotency records, address keys, attempts, ended sessions, labels."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, select, tuple_
 from sqlalchemy.orm import Session
 
-from moderation.models import Attempt, ConsoleSession, Idempotency, NearCopy, SignInLink
-from moderation.services import privacy, processes, signing_in
+from moderation.models import Attempt, ConsoleSession, Idempotency, Label, NearCopy, SignInLink
+from moderation.services import labels, privacy, processes, signing_in
 
 COPIES_KEPT = timedelta(days=14)
 IDEMPOTENCY_KEPT = timedelta(days=3)
@@ -29,6 +29,7 @@ def _expired(now: datetime) -> Iterator[tuple[type[Any], ColumnElement[bool]]]:
     yield Idempotency, Idempotency.created_at < now - IDEMPOTENCY_KEPT
     yield Attempt, Attempt.created_at < now - ATTEMPTS_KEPT
     yield SignInLink, SignInLink.created_at < now - signing_in.LINK
+    yield Label, Label.created_at < now - labels.KEPT
     yield ConsoleSession, ConsoleSession.seen_at < now - signing_in.IDLE
 
 

@@ -92,6 +92,11 @@ def warm() -> None:
     _identifier()
 
 
+def is_warm() -> bool:
+    """Tell whether the model is loaded, so that an answer takes no longer than the cost above."""
+    return _load.cache_info().currsize > 0
+
+
 def _guess(text: str, own: str, served: frozenset[str]) -> str | None:
     """Return a language other than the site's where the text is clearly in one, otherwise ``None``."""
     scripts: dict[str, int] = {}

@@ -22,6 +22,8 @@ PUBLIC_ROUTES = {
     "/docs/style.css",
     "/console/login",
     "/console/static/<path:name>",
+    "/$discovery/rest",
+    "/discovery/v1/apis/commentanalyzer/v1alpha1/rest",
 }
 HOLDERS = ("secret", "publishable", "door", *(str(role) for role in Role))
 IDS = {
