@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "moderator": "moderators",
     "deliveries": "deliveries",
     "import": "transfer",
+    "perspective": "perspective",
     "audit": "safekeeping",
     "backup": "safekeeping",
     "restore": "safekeeping",

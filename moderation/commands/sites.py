@@ -3,11 +3,12 @@
 import click
 from sqlalchemy import func, select
 
-from moderation.commands.shell import BY, Shell, shelled, table
+from moderation.commands.shell import BY, FINDING, OK, USAGE, Fault, Shell, shelled, table
 from moderation.ids import show
 from moderation.models import Case, Comment, Site
 from moderation.policy.shipped import SHIPPED
-from moderation.services import endpoints, keys, policies, sites
+from moderation.services import endpoints, keys, pins, policies, sites
+from moderation.services.assessment import Models
 
 
 @click.group()
@@ -83,6 +84,34 @@ def show_(shell: Shell, name: str) -> None:
             "endpoints": len(endpoints.page(session, found.id)),
         }
     shell.show(answer, table(("what", "value"), [(name, _plain(value)) for name, value in answer.items()]))
+
+
+@site.command()
+@click.argument("name")
+@click.option("--pin", metavar="VERSION", help="Insist on this version of the models, or on `installed`.")
+@click.option("--unpin", is_flag=True, help="Take whatever version is installed.")
+@shelled
+def model(shell: Shell, name: str, *, pin: str | None, unpin: bool) -> int:
+    """Show which version of the models a site uses, and pin it.
+
+    A pinned site's texts get the same scores for as long as that version is installed. With another one its comments go to a
+    human; nothing is scored by a model that the site did not choose. The exit code is then 1.
+    """
+    if pin is not None and unpin:
+        raise Fault("give --pin or --unpin, and not both", USAGE)
+    installed = Models(shell.runtime.scorer(), shell.runtime.spam()).version
+    database = shell.database
+    if pin is not None or unpin:
+        wanted = installed if pin == "installed" else pin
+        with database.transaction() as session:
+            pins.pin(session, sites.find(session, name).id, wanted, installed=installed, by=BY, now=shell.now)
+    with database.reading() as session:
+        pinned = pins.pinned(policies.in_force(session, sites.find(session, name).id).settings)
+    lost = pinned not in (None, installed)
+    lines = [f"installed: {installed}", f"pinned:    {pinned or 'no'}"]
+    lines += ["the pinned version is not installed: every comment waits for a human"] if lost else []
+    shell.show({"site": name, "installed": installed, "pinned": pinned, "scored": not lost}, lines)
+    return FINDING if lost else OK
 
 
 def _basics(found: Site) -> dict[str, object]:

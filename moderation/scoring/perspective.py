@@ -65,7 +65,7 @@ def spans(text: str) -> list[tuple[int, int]]:
 
     A sentence ends at a mark before white space, or with its line. Between the ranges there is white space only.
     """
-    found = [match.span() for match in _SENTENCE.finditer(text)] or [(0, len(text))]
+    found = [(match.start(), match.start() + len(match[0].rstrip())) for match in _SENTENCE.finditer(text)] or [(0, len(text))]
     size = -(-len(found) // MOST_SPANS)
     joined = [found[place : place + size] for place in range(0, len(found), size)]
     return [(group[0][0], group[-1][1]) for group in joined]
