@@ -47,7 +47,7 @@ class Client:
         return self.door.client.post(path, data=data, query_string=query, **{"content_type": "application/json", **options})
 
     def analyze(self, text: str = CIVIL, *names: str, **changes: Any) -> Any:
-        wanted = {name: {} for name in names or ("TOXICITY",)}
+        wanted: dict[str, Any] = {name: {} for name in names or ("TOXICITY",)}
         return self.send(ANALYZE, {"comment": {"text": text}, "requestedAttributes": wanted, **changes})
 
     def value(self, text: str, name: str = "TOXICITY") -> float:

@@ -38,6 +38,8 @@ class Perspective(BaseHTTPRequestHandler):
         seen: list[Any] = self.server.seen  # type: ignore[attr-defined]
         seen.append((self.path, asked))
         text = asked["comment"]["text"]
+        status: int
+        body: dict[str, Any]
         if len(seen) == 1:
             status, body = 429, {"error": {"code": 429}}
         elif text not in COMMENTS:
