@@ -192,7 +192,7 @@ def _scored(text: str, ranges: list[tuple[int, int]], pinned: str | None) -> lis
     texts = [text] + ([text[begin:end] for begin, end in ranges] if len(ranges) > 1 else [])
     bound = sum(map(here.models.estimate_ms, texts)) / 1000
     # The longest texts cost more than any client's patience; who sends one and waits shall have the answer.
-    scores = [pins.kept(scored, pinned) for scored in here.models.all_within(max(WAIT, 2 * bound), texts)]
+    scores = [pins.kept(scored, pinned) for scored in here.models.all_within(max(WAIT, 4 * bound), texts)]
     if any(scored.values is None for scored in scores):
         log.warning("analysis_not_scored", pinned=pinned)
         raise try_again()
