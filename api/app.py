@@ -15,7 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import auth, console, doors, errors, health, limits, metrics, openapi
 from api.context import KEY, Context, context
-from api.doors import akismet, perspective
+from api.doors import akismet, coral, openai, perspective
 from api.parsing import MAX_BATCH_BYTES
 from api.scoring import GuardedModels
 from api.streams import Hub
@@ -92,8 +92,8 @@ def create_app(runtime: Runtime) -> Flask:
     app.register_blueprint(health.blp)
     app.register_blueprint(console.blp)
     app.register_blueprint(openapi.blp)
-    app.register_blueprint(akismet.blp)
-    app.register_blueprint(perspective.blp)
+    for at_door in (akismet.blp, coral.blp, openai.blp, perspective.blp):
+        app.register_blueprint(at_door)
     return app
 
 

@@ -37,7 +37,10 @@ PERMISSIONS: dict[str, frozenset[KeyKind | Role]] = {
     "events:read": frozenset({KeyKind.SECRET, Role.ADMIN, Role.EDITOR, Role.AUDITOR}),
     # The doors', which find out who asks by themselves (``api.doors``).
     "door:akismet": frozenset({KeyKind.DOOR}),
+    "door:openai": frozenset({KeyKind.DOOR}),
     "door:perspective": frozenset({KeyKind.DOOR}),
+    # Opened by a signature and by no key.
+    "door:coral": frozenset(),
     # The console's, which a session opens and no key does (``api.console.door``).
     "console:read": EVERYBODY,
     "console:decide": MODERATORS,

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "site": "sites",
     "key": "keys",
     "moderator": "moderators",
+    "coral": "coral",
     "deliveries": "deliveries",
     "import": "transfer",
     "perspective": "perspective",

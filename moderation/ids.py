@@ -27,6 +27,7 @@ PREFIXES = {
     "publisher": "pub",
     "user": "usr",
     "key": "key",
+    "secret": "sec",
     "policy": "pol",
     "report": "rpt",
     "assessment": "asm",

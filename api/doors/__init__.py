@@ -5,6 +5,8 @@ protocol's own word for it. What a door lets in is judged and stored like any co
 """
 
 AKISMET = "akismet"
+CORAL = "coral"
+OPENAI = "openai"
 PERSPECTIVE = "perspective"
-NAMES = frozenset({AKISMET, PERSPECTIVE})
+NAMES = frozenset({AKISMET, CORAL, OPENAI, PERSPECTIVE})
 """Blueprints that find out by themselves who asks (``api.doors.entrance``)."""

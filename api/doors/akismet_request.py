@@ -5,7 +5,6 @@ out rather than refused: a visitor's bad address of a home page is no reason not
 """
 
 import json
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,6 +12,7 @@ from urllib.parse import parse_qsl
 from flask import request
 from marshmallow import ValidationError
 
+from api.doors.json_request import PIECE, storable
 from api.schemas.comment import CommentIn
 from moderation.services.keys import BASE36, DOOR
 from moderation.services.submission import Submission
@@ -21,7 +21,6 @@ MAX_BYTES = 512 * 1024
 """A text of the greatest length, percent-encoded, with a server environment around it."""
 
 MAX_FIELDS = 1000
-PIECE = 64 * 1024
 
 
 class Unusable(Exception):
@@ -36,7 +35,7 @@ def fields_sent() -> dict[str, str]:
     if (request.content_length or 0) > MAX_BYTES:
         raise Unusable(f"More than {MAX_BYTES} bytes")
     if request.mimetype == "multipart/form-data":
-        return {**found, **{name: _storable(value) for name, value in request.form.items()}}
+        return {**found, **{name: storable(value) for name, value in request.form.items()}}
     data = bytearray()
     while piece := request.stream.read(PIECE):
         data += piece
@@ -49,7 +48,7 @@ def fields_sent() -> dict[str, str]:
         sent = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace")
     except (ValueError, RecursionError):
         raise Unusable("The body is neither a form nor a JSON object") from None
-    return {**found, **{name: _storable(value) for name, value in sent}}
+    return {**found, **{name: storable(value) for name, value in sent}}
 
 
 def _of_json(text: str) -> dict[str, str]:
@@ -61,14 +60,8 @@ def _of_json(text: str) -> dict[str, str]:
         if isinstance(value, bool):
             found[name] = "1" if value else ""
         elif isinstance(value, str | int | float):
-            found[name] = _storable(str(value))
+            found[name] = storable(str(value))
     return found
-
-
-def _storable(text: str) -> str:
-    """Leave out what no database stores and nobody sees; a lone surrogate becomes a question mark."""
-    whole = text.encode("utf-8", "replace").decode()
-    return "".join(char for char in whole if char in "\t\n\r" or unicodedata.category(char) not in {"Cc", "Cn"})
 
 
 def key_of(sent: Mapping[str, str]) -> str | None:

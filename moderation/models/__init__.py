@@ -30,6 +30,7 @@ from moderation.models.event import Event
 from moderation.models.job import Heartbeat, Job, JobKind, Lease, Priority
 from moderation.models.label import Label
 from moderation.models.note import Note
+from moderation.models.secret import SigningSecret
 from moderation.models.session import ConsoleSession, SignInLink
 from moderation.models.site import (
     Activation,
@@ -87,6 +88,7 @@ __all__ = [
     "Role",
     "Score",
     "SignInLink",
+    "SigningSecret",
     "Site",
     "Status",
     "Subject",

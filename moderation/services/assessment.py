@@ -258,22 +258,22 @@ class Moderator:
             log.exception("moderation_failed", comment=show("comment", held.subject_id), error=type(error).__name__)
             self._give_back(held, error)
 
-    def _prepare(self, held: queue.Claim) -> "_Prepared | None":
+    def _prepare(self, held: queue.Claim) -> "Prepared | None":
         with self.database.reading() as session:
             now = self.database.now(session)
             comment = session.scalars(_HELD, {"site": held.site_id, "comment": held.subject_id}).first()
-            if comment is None or not _awaits(session, comment, held.revision):
+            if comment is None or not awaits(session, comment, held.revision):
                 return None
             in_force = policies.in_force(session, held.site_id, comment.post_id)
             gathered = facts.gather(session, comment, in_force, secret=self.secret, now=now)
-        return _Prepared(in_force, gathered)
+        return Prepared(in_force, gathered)
 
     def _finish(self, session: Session, held: queue.Claim, work: "_Work | None") -> None:
         """Store the outcome if the job is still ours and the comment still waits for it."""
         now = self.database.now(session)
         queue.finish(session, held, now=now)
         comment = decisions.lock(session, held.site_id, held.subject_id)
-        if comment is None or not _awaits(session, comment, held.revision):
+        if comment is None or not awaits(session, comment, held.revision):
             return
         if work is None:
             if held.attempts <= MOST_ATTEMPTS:
@@ -281,7 +281,7 @@ class Moderator:
                 return
             outcome = _given_up(held)
         else:
-            outcome = _store(session, comment, held, work, now=now)
+            outcome = record(session, comment, work.prepared, work.assessed, cause=f"job:{held.id.hex}", now=now)
         decisions.decide(session, comment, outcome, now=now)
         failpoint("worker.before_finish_commit")
 
@@ -297,11 +297,14 @@ class Moderator:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Prepared:
+    """A stored revision with its facts, and what is in force for it."""
+
     in_force: policies.InForce
     gathered: facts.Gathered
 
     def assessed(self, score: Scoring) -> Assessed:
+        """Return what the models, where the site allows them, and the policies make of it."""
         shadow = self.in_force.shadow[0] if self.in_force.shadow else None
         allowed = pins.only(score, self.in_force.settings)
         return assess(self.gathered.revision, self.gathered.facts, allowed, self.in_force.policy, shadow)
@@ -309,7 +312,7 @@ class _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    prepared: _Prepared
+    prepared: Prepared
     assessed: Assessed
 
 
@@ -317,7 +320,7 @@ class _Work:
 _HELD = select(Comment).where(Comment.site_id == bindparam("site"), Comment.id == bindparam("comment"))
 
 
-def _awaits(session: Session, comment: Comment, revision: int) -> bool:
+def awaits(session: Session, comment: Comment, revision: int) -> bool:
     """Tell whether the machine still has to decide: nobody revised, withdrew or erased the comment, no human judged it."""
     if comment.current_revision != revision or comment.status in {Status.WITHDRAWN, Status.ERASED}:
         return False
@@ -329,9 +332,8 @@ def _awaits(session: Session, comment: Comment, revision: int) -> bool:
     return newest is None or newest.revision != revision
 
 
-def _store(session: Session, comment: Comment, held: queue.Claim, work: _Work, *, now: datetime) -> Outcome:
-    """Store scores and assessments and return the outcome that they lead to."""
-    prepared, assessed = work.prepared, work.assessed
+def record(session: Session, comment: Comment, prepared: Prepared, assessed: Assessed, *, cause: str, now: datetime) -> Outcome:
+    """Store scores and assessments and return the outcome that they lead to, which the caller records (``decisions``)."""
     in_force, ruling = prepared.in_force, assessed.ruling
     scored = assessed.scored
     if scored.values is not None:
@@ -362,9 +364,9 @@ def _store(session: Session, comment: Comment, held: queue.Claim, work: _Work, *
         case = NewCase(kind=CaseKind.AUDIT, harm=AUDIT_HARM)
     return Outcome(
         verdict=ruling.verdict,
-        revision=held.revision,
+        revision=prepared.gathered.revision.number,
         decider=Decider.MACHINE,
-        cause=f"job:{held.id.hex}",
+        cause=cause,
         publish=ruling.publish,
         reasons=reasons,
         policy=in_force.policy_label,
@@ -381,7 +383,7 @@ def _insert_score(dialect: str) -> Executable:
 
 
 def _assessment(
-    comment: Comment, prepared: _Prepared, assessed: Assessed, ruling: Ruling, policy: tuple[str, UUID], *, now: datetime
+    comment: Comment, prepared: Prepared, assessed: Assessed, ruling: Ruling, policy: tuple[str, UUID], *, now: datetime
 ) -> Assessment:
     label, version_id = policy
     return Assessment(

@@ -123,7 +123,7 @@ def gather(session: Session, comment: Comment, in_force: InForce, *, secret: byt
         "number": comment.current_revision,
     }
     site, post, author, stored = session.execute(_AROUND, asked).one()
-    parent = _visible_text(session, comment.parent_id) if comment.parent_id else None
+    parent = visible_text(session, comment.parent_id)
     view = normalise(stored.body)
     key = privacy.keyed_hash(secret, b"copies", comment.site_id.bytes)
     fingerprint = duplicates.fingerprint_of(view, key=key) if duplicates.counts_as_copy(view) else None
@@ -206,7 +206,10 @@ def _bands(fingerprint: duplicates.Fingerprint) -> list[tuple[int, int]]:
     return [(0, fingerprint.exact), *enumerate(fingerprint.bands, start=1)]
 
 
-def _visible_text(session: Session, comment_id: UUID) -> str | None:
+def visible_text(session: Session, comment_id: UUID | None) -> str | None:
+    """Return what the public reads of a comment, None for nothing."""
+    if comment_id is None:
+        return None
     return session.scalar(
         select(Revision.body)
         .join(Comment, and_(Comment.id == Revision.comment_id, Comment.visible_revision == Revision.number))

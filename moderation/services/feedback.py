@@ -28,7 +28,7 @@ GONE = frozenset({Status.WITHDRAWN, Status.ERASED})
 
 
 def known_as(site_id: UUID, asked: Submission, *, door: str, secret: bytes) -> str:
-    """Return the id under which a comment without one of its own is known: from page, author and text, keyed.
+    """Return the id under which a comment without one of its own is known: from page, author and text, under a key.
 
     The same comment asked about again, or decided about later, has the same id.
     """
@@ -37,6 +37,7 @@ def known_as(site_id: UUID, asked: Submission, *, door: str, secret: bytes) -> s
         asked.author.name,
         (asked.author.email or "").casefold(),
         " ".join(normalize("NFC", asked.body).split()),
+        *filter(None, [asked.author.id]),
     )
     digest = privacy.keyed_hash(secret, b"known as", site_id.bytes, *parts)
     return f"{door}:{digest.hex()}"

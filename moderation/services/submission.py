@@ -101,13 +101,14 @@ def submit(
     secret: bytes,
     once: Once | None = None,
     now: datetime,
-    cost_ms: float = COST_MS,
+    cost_ms: float | None = COST_MS,
 ) -> Receipt:
     """Store a comment with everything that has to happen to it, or find the one that the same request made before.
 
     ``vouched`` says that the caller holds a secret key, so that ``author.id`` is a verified identity. A known
-    ``external_id`` with the same text is the same comment, with another text a new revision of it. Raises
-    IdempotencyMismatch, NotFound (the parent) and Refused (a parent under another post).
+    ``external_id`` with the same text is the same comment, with another text a new revision of it. Without ``cost_ms`` there
+    is no job: the caller has asked the models already and decides in the same transaction. Raises IdempotencyMismatch,
+    NotFound (the parent) and Refused (a parent under another post).
     """
     if once is not None and (known := _recall(session, once)) is not None:
         return Receipt(comment_id=UUID(hex=known[0]))
@@ -166,7 +167,7 @@ def revise(
     body: str,
     language: str | None = None,
     now: datetime,
-    cost_ms: float = COST_MS,
+    cost_ms: float | None = COST_MS,
 ) -> Comment:
     """Store a new revision of a comment, to be moderated anew; what was public stays so until that is done.
 
@@ -196,7 +197,7 @@ def _locked(session: Session, site_id: UUID, comment_id: UUID) -> Comment:
 
 
 def _take_in(
-    session: Session, site_id: UUID, submission: Submission, *, vouched: bool, secret: bytes, now: datetime, cost_ms: float
+    session: Session, site_id: UUID, submission: Submission, *, vouched: bool, secret: bytes, now: datetime, cost_ms: float | None
 ) -> Receipt:
     if submission.external_id is not None:
         known = session.scalars(_KNOWN, {"site": site_id, "external_id": submission.external_id}).first()
@@ -248,7 +249,7 @@ def _take_in(
     return Receipt(comment_id=comment.id, made=comments.fresh(comment, revision, post=post, author=author))
 
 
-def _revise(session: Session, comment: Comment, *, body: str, language: str | None, now: datetime, cost_ms: float) -> None:
+def _revise(session: Session, comment: Comment, *, body: str, language: str | None, now: datetime, cost_ms: float | None) -> None:
     if comment.status in {Status.WITHDRAWN, Status.ERASED}:
         raise Refused("gone", f"The comment was {comment.status}; it takes no new text.", "/body")
     current = session.scalars(
@@ -302,7 +303,9 @@ def _add_revision(
     return revision
 
 
-def _enqueue(session: Session, comment: Comment, *, now: datetime, cost_ms: float) -> None:
+def _enqueue(session: Session, comment: Comment, *, now: datetime, cost_ms: float | None) -> None:
+    if cost_ms is None:
+        return
     queue.enqueue(
         session,
         JobKind.MODERATE,

@@ -1,0 +1,206 @@
+"""Coral's external moderation phase: it asks before it publishes, signs what it asks, and goes on without us after 200 ms.
+
+Coral publishes upon every answer but a 2xx with a status, so once a request is known to be Coral's, whatever goes wrong here is
+answered with ``SYSTEM_WITHHELD``, which puts the comment into Coral's queue of pending ones. A comment is stored with its
+decision in one transaction (``services.admission``).
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from flask import Blueprint, Response, g, request
+from marshmallow import ValidationError
+from sqlalchemy.orm import Session
+
+from api import errors
+from api.auth import needs
+from api.context import context
+from api.doors import CORAL
+from api.doors.entrance import enter_signed
+from api.doors.json_request import json_object, sent_bytes, storable
+from api.errors import Problem
+from api.schemas.comment import CommentIn
+from moderation.ids import new_id
+from moderation.models import Comment, Status
+from moderation.policy.shipped import REASONS
+from moderation.policy.verdict import Verdict
+from moderation.services import admission, feedback
+from moderation.services.admission import Admitted
+from moderation.services.assessment import Scored
+from moderation.services.posts import PostReference
+from moderation.services.submission import Submission
+
+log = structlog.get_logger(__name__)
+
+blp = Blueprint(CORAL, __name__)
+
+SCORED_BY = 0.13
+"""Seconds after the request's arrival by which the models must have answered; the rest of Coral's 200 ms is for storing."""
+
+MAX_BYTES = 256 * 1024
+SIGNATURE = "X-Coral-Signature"
+PUBLISH = "NONE"
+"""Coral publishes it; unlike an approved comment it can still be reported to Coral's moderators by its readers."""
+
+HOLD = "SYSTEM_WITHHELD"
+TOXIC = frozenset({1, 2, 3, 6})
+"""The reasons that Coral calls toxic; of the others it knows only spam."""
+
+VERDICTS = {"APPROVED": Verdict.APPROVE, "REJECTED": Verdict.REJECT}
+"""What Coral's moderators can make of a comment that left their queue."""
+
+LEFT = "COMMENT_LEFT_MODERATION_QUEUE"
+TOLD = frozenset({"COMMENT_CREATED", "COMMENT_REPLY_CREATED", "COMMENT_ENTERED_MODERATION_QUEUE", LEFT})
+
+
+@blp.post("/coral/<site>", strict_slashes=False)
+@needs("door:coral")
+def phase(site: str) -> Response:
+    """Judge a comment before Coral publishes it."""
+    data, site_id = _entered(site)
+    sent = json_object(data)
+    comment, author, story = (_part(sent, name) for name in ("comment", "author", "story"))
+    body = storable(_text(comment, "body", "/comment")).strip()
+    if not body:
+        # A rating or a picture without a word: nothing to judge.
+        return Response(status=204)
+    parent = comment.get("parentID")
+    asked = {
+        "post": {"id": _text(story, "id", "/story"), "url": _text(story, "url", "/story")},
+        "author": {"id": _text(author, "id", "/author")},
+        "body": body,
+        "parent_id": parent if isinstance(parent, str) and parent else None,
+    }
+    try:
+        submission: Submission = CommentIn().load(asked)
+    except ValidationError as error:
+        log.info("phase_held", cause="unusable", fields=sorted(map(str, error.messages_dict)))
+        return _answer({"status": HOLD})
+    here = context()
+    secret = here.runtime.settings.secret
+    found = admission.admit(
+        here.runtime.database,
+        _within_what_is_left,
+        site_id,
+        Submission(
+            post=submission.post,
+            author=submission.author,
+            body=submission.body,
+            parent_id=submission.parent_id,
+            external_id=feedback.known_as(site_id, submission, door=CORAL, secret=secret),
+        ),
+        door=CORAL,
+        edit=sent.get("action") == "EDIT",
+        secret=secret,
+        now=here.runtime.clock.now(),
+    )
+    return _answer(_of(found))
+
+
+@blp.post("/coral/<site>/events", strict_slashes=False)
+@needs("door:coral")
+def told(site: str) -> Response:
+    """Learn from Coral's webhooks which id a comment has there, and what its moderators decided."""
+    data, site_id = _entered(site)
+    sent = json_object(data)
+    if sent.get("type") not in TOLD:
+        return Response(status=204)
+    given = _part(sent, "data")
+    comment_id = _text(given, "commentID", "/data")
+    verdict = VERDICTS.get(str(given.get("status"))) if sent["type"] == LEFT else None
+    here = context()
+    now = here.runtime.clock.now()
+    cause = f"{CORAL}:{new_id().hex}"
+
+    def unit(session: Session) -> bool:
+        known = admission.by_external_id(session, site_id, comment_id)
+        if known is None and (known := _joined(session, site_id, given)) is not None:
+            known.external_id = comment_id
+            session.flush()
+        if known is not None and verdict is not None:
+            feedback.tell(session, site_id, known.id, verdict=verdict, cause=cause, now=now)
+        return known is not None
+
+    return _answer({"joined": here.runtime.database.transact(unit)})
+
+
+@blp.errorhandler(Exception)
+def refused(error: Exception) -> Response:
+    """Answer a failure: a request that is not Coral's, or that nobody can read, as a problem; anything else holds the comment."""
+    problem = errors.said(error)
+    told_so = isinstance(error, Problem) and problem.status in {400, 401, 422}
+    if told_so or request.path.rstrip("/").endswith("/events"):
+        return problem.response()
+    log.warning("phase_held", cause=problem.code)
+    return _answer({"status": HOLD})
+
+
+def _entered(site: str) -> tuple[bytes, UUID]:
+    data = sent_bytes(MAX_BYTES)
+    parts = (each.strip().partition("=") for each in request.headers.get(SIGNATURE, "").split(","))
+    shown = [value for name, _, value in parts if name == "sha256"]
+    return data, enter_signed(site, door=CORAL, body=data, signatures=shown)
+
+
+def _within_what_is_left(text: str) -> Scored:
+    left = g.began + SCORED_BY - time.perf_counter()
+    return context().models.within(max(left, 0.0), text)
+
+
+def _of(found: Admitted) -> dict[str, Any]:
+    """Say where a comment stands in Coral's words."""
+    keys = [found.reason] if found.reason else [rule["reason"] for rule in found.reasons]
+    noticed = [
+        *(["COMMENT_DETECTED_TOXIC"] if TOXIC & {key for key in keys if isinstance(key, int)} else []),
+        *(["COMMENT_DETECTED_SPAM"] if feedback.SPAM in keys else []),
+    ]
+    said: dict[str, Any] = {"actions": [{"actionType": "FLAG", "reason": reason} for reason in noticed]} if noticed else {}
+    if found.status is Status.REJECTED:
+        return {**said, "status": "REJECTED", "moderationAction": {"status": "REJECTED", "rejectionReason": _rejection(found)}}
+    return {**said, "status": PUBLISH if found.public else HOLD}
+
+
+def _rejection(found: Admitted) -> dict[str, str]:
+    """Return Coral's code for a rejection; without one Coral tells the author ``OTHER``."""
+    rejecting = [rule for rule in found.reasons if rule.get("verdict") == Verdict.REJECT]
+    key = found.reason or next((rule["reason"] for rule in rejecting if rule["reason"] in REASONS), 9)
+    explained = next((str(rule["explanation"]) for rule in rejecting if rule.get("explanation")), "")
+    return {"code": REASONS[key].coral_code, **({"detailedExplanation": explained} if explained else {})}
+
+
+def _joined(session: Session, site_id: UUID, given: Mapping[str, Any]) -> Comment | None:
+    """Find the comment that an event is about by story, author and text, where whoever passed the event on has added them."""
+    story, author, body = (given.get(name) for name in ("storyID", "authorID", "body"))
+    if not (isinstance(story, str) and isinstance(author, str) and isinstance(body, str)):
+        return None
+    post = PostReference(id=story, url="")
+    found = admission.by_text(session, site_id, post=post, body=storable(body).strip(), author_id=author)
+    return found if found is not None and admission.is_provisional(found.external_id, like=f"{CORAL}:") else None
+
+
+def _part(sent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = sent.get(name)
+    if not isinstance(found, dict):
+        raise _unusable(f"/{name}", "an object")
+    return found
+
+
+def _text(given: Mapping[str, Any], name: str, where: str) -> str:
+    found = given.get(name)
+    if not isinstance(found, str):
+        raise _unusable(f"{where}/{name}", "a text")
+    return found
+
+
+def _unusable(pointer: str, wanted: str) -> Problem:
+    return Problem(
+        422, "invalid", "This is no request of Coral's.", faults=[errors.fault(pointer, "required", f"Send {wanted}.")]
+    )
+
+
+def _answer(body: object) -> Response:
+    return Response(orjson.dumps(body), content_type="application/json")
