@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bench import baseline, million, ours, report
+from bench import baseline, doors, million, ours, report
 from bench.load import Step, percentile
 
 RATES = (10, 20, 30, 40, 50, 60, 75, 90, 110, 130, 160, 200)
@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=12.0, help="how long each rate of load lasts")
     parser.add_argument("--comments", type=int, default=1_000_000, help="comments stored for the queue's measurement")
-    parser.add_argument("--only", choices=["baseline", "ours", "queue"], help="measure this alone, and write nothing")
+    parser.add_argument("--only", choices=["baseline", "ours", "queue", "doors"], help="measure this alone, and write nothing")
     parser.add_argument("--write", type=Path, default=Path("docs/benchmarks.md"))
     options = parser.parse_args()
     began = time.monotonic()
@@ -37,6 +37,9 @@ def main() -> int:
             say(f"queue with {options.comments:,} comments")
             found.queue = million.measure(folder / "million", options.comments)
             say(f"  page p99 {_ms(found.queue.pages)} ms, claim p99 {_ms(found.queue.claims)} ms")
+        if options.only in {None, "doors"}:
+            for name, line in doors.measure(folder / "doors", options.seconds):
+                say(f"  {name}: {line}")
     if options.only is not None:
         return 0
     found.seconds = time.monotonic() - began

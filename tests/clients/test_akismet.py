@@ -46,12 +46,12 @@ print(json.dumps([
     good.submit_ham(user_role="administrator", is_test=True, **asked), good.submit_spam(is_test=True, **asked),
     [refused(call, **asked) for call in (bad.comment_check, bad.submit_ham, bad.submit_spam)],
     [refused(call) for call in (bad.key_sites, bad.usage_limit)],
-    [limit.limit, limit.throttled],
+    [limit["limit"], limit["throttled"]],
 ]))
 """
     )
     assert python(program, service.url, service.door) == [
-        True, False, "SPAM", "HAM", True, True, ["APIKeyError"] * 3, ["APIKeyError"] * 2, [None, False],
+        True, False, "SPAM", "HAM", True, True, ["APIKeyError"] * 3, ["APIKeyError"] * 2, ["none", False],
     ]  # fmt: skip
 
 

@@ -1,0 +1,160 @@
+"""The doors under eight clients at once: how soon each answers, with usual texts and with long ones, and how often it holds.
+
+One after the other, on a stack as ``make up`` runs it; ``python -m bench --only doors``.
+"""
+
+import hmac
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+from bench.load import percentile
+from bench.ours import PROGRAMS, settings_of
+from bench.texts import texts
+from moderation.database import Database
+from moderation.models import KeyKind
+from moderation.services import keys, signing, sites
+from moderation.supervisor import Stack
+
+AT_ONCE = 8
+LONG = 2_000
+"""Characters of a long text: about 450 tokens, which the model takes in several windows."""
+
+SITE = "doors"
+SIGNED_WITH = "ssec_of_the_measurement_0123456789"
+
+Request = tuple[str, bytes, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How a door is asked about a text, and how its hold, or its "try again", is told from its other answers."""
+
+    name: str
+    limit: float | None
+    """Seconds after which its most impatient client gives up."""
+    asked: Callable[[str, int], Request]
+    held: Callable[[int, bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of some requests; ``took`` in seconds."""
+
+    took: list[float]
+    held: int
+    failed: int
+    seconds: float
+
+    def line(self, limit: float | None) -> str:
+        """Return the figures in one line."""
+        p50, p99 = (1000 * percentile(self.took, share) for share in (0.5, 0.99))
+        late = f", {sum(each > limit for each in self.took)} over {1000 * limit:.0f} ms" if limit else ""
+        rate = len(self.took) / self.seconds
+        return f"{rate:.1f}/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms, {self.held} held, {self.failed} failed{late}"
+
+
+def measure(home: Path, seconds: float) -> Iterator[tuple[str, str]]:
+    """Yield the name and the figures of each door with each length of text; ``seconds`` is how long each is asked."""
+    with Stack(settings_of(home), only=PROGRAMS) as stack:
+        settings = stack.settings
+        key = _set_up(settings.database_url, settings.secret)
+        for door in _doors(key):
+            _run(settings.port, door, texts(0), 2.0)
+            for length, source in (("usual", texts(1)), ("long", _long(texts(2)))):
+                found = _run(settings.port, door, source, seconds)
+                yield f"{door.name}, {length} texts", found.line(door.limit)
+
+
+def _set_up(database_url: str, secret: bytes) -> str:
+    database, now = Database(database_url), datetime.now(UTC)
+    with database.transaction() as session:
+        site = sites.create(session, name=SITE, title="Doors", policy="standard", by="bench", now=now)
+        signing.add(session, site.id, door="coral", shown=SIGNED_WITH, name="phase", secret=secret, by="bench", now=now)
+        made = keys.create(session, site.id, KeyKind.DOOR, name="bench", secret=secret, by="bench", now=now)
+    database.dispose()
+    return made.shown
+
+
+def _doors(key: str) -> tuple[Door, ...]:
+    as_json = {"Content-Type": "application/json"}
+
+    def coral(text: str, number: int) -> Request:
+        body = json.dumps(
+            {
+                "action": "NEW",
+                "comment": {"body": text, "parentID": None},
+                "author": {"id": f"reader-{number % 500}", "role": "COMMENTER"},
+                "story": {"id": f"story-{number % 20}", "url": f"https://doors.example/{number % 20}"},
+            }
+        ).encode()
+        signature = hmac.digest(SIGNED_WITH.encode(), body, "sha256").hex()
+        return f"/coral/{SITE}", body, {**as_json, "X-Coral-Signature": f"sha256={signature}"}
+
+    def openai(text: str, _number: int) -> Request:
+        return "/v1/moderations", json.dumps({"input": text}).encode(), {**as_json, "Authorization": f"Bearer {key}"}
+
+    def akismet(text: str, number: int) -> Request:
+        fields = {
+            "api_key": key,
+            "blog": "https://doors.example",
+            "user_ip": "192.0.2.7",
+            "permalink": f"https://doors.example/{number % 20}",
+            "comment_author": f"Reader {number % 500}",
+            "comment_author_email": f"reader-{number % 500}@example.org",
+            "comment_content": text,
+        }
+        form = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "WordPress/6.1.9 | Akismet/5.0.2"}
+        return "/1.1/comment-check", urlencode(fields).encode(), form
+
+    return (
+        Door("Coral", 0.2, coral, lambda _, body: b"SYSTEM_WITHHELD" in body),
+        Door("Akismet", 1.0, akismet, lambda _, body: body == b"held"),
+        Door("OpenAI", None, openai, lambda status, _: status == 503),
+    )
+
+
+def _long(source: Iterator[str]) -> Iterator[str]:
+    while True:
+        text = ""
+        while len(text) < LONG:
+            text = f"{text} {next(source)}"
+        yield text[:LONG]
+
+
+def _run(port: int, door: Door, source: Iterator[str], seconds: float) -> Found:
+    taking = threading.Lock()
+    taken = iter(range(10**9))
+    took: list[float] = []
+    held: list[bool] = []
+    failed: list[int] = []
+    began = time.monotonic()
+
+    def client() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        while time.monotonic() < began + seconds:
+            with taking:
+                text, number = next(source), next(taken)
+            path, body, headers = door.asked(text, number)
+            asked = time.monotonic()
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            took.append(time.monotonic() - asked)
+            is_hold = door.held(answer.status, b"held" if answer.headers.get("X-akismet-error") else content)
+            held.append(is_hold)
+            if answer.status >= 300 and not is_hold:
+                failed.append(answer.status)
+        connection.close()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for each in [pool.submit(client) for _ in range(AT_ONCE)]:
+            each.result()
+    return Found(took, sum(held), len(failed), time.monotonic() - began)
