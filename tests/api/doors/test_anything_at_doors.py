@@ -24,7 +24,7 @@ VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4), max_leaves=8
 )
 BODIES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8)
-PHASE = {
+PHASE: dict[str, Any] = {
     "action": "NEW",
     "comment": {"body": CIVIL, "parentID": None},
     "author": {"id": "u-1", "role": "COMMENTER"},
@@ -55,7 +55,8 @@ def test_corals_door_answers_in_its_shape(sqlite_door: Any, body: dict[str, Any]
             signing.add(
                 session, site.id, door="coral", shown=SIGNED_WITH, name="phase", secret=SECRET, by="test", now=now
             )  # fmt: skip
-    for path, good in (("/coral/blog", PHASE), ("/coral/blog/events", {"type": "COMMENT_CREATED"})):
+    told: dict[str, Any] = {"type": "COMMENT_CREATED"}
+    for path, good in (("/coral/blog", PHASE), ("/coral/blog/events", told)):
         sent = {**good, **body, **({part: {**good[part], **body}} if isinstance(good.get(part), dict) else {})}
         data = orjson.dumps(sent)
         signature = hmac.digest(SIGNED_WITH.encode(), data, "sha256").hex()
