@@ -1,5 +1,6 @@
 """What a request reaches for: the runtime of its process and what the process keeps beside it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -27,12 +28,16 @@ class Context:
     models: GuardedModels
     guard: Guard
     ringer: Ringer
+    behind: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, thread_name_prefix="behind"))
+    """Finishes what a door has to store although its caller did not wait for it; makes no thread before it is needed."""
+
     seen_well: set[str] = field(default_factory=set)
     """What was found in order and stays so while the process runs."""
 
     def end(self) -> None:
         """Let streams and waiters go, and end what runs beside the requests."""
         self.hub.end()
+        self.behind.shutdown(wait=True)
         self.models.close()
         self.ringer.end()
 

@@ -5,8 +5,11 @@ answered with ``SYSTEM_WITHHELD``, which puts the comment into Coral's queue of 
 decision in one transaction (``services.admission``).
 """
 
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Late
 from typing import Any
 from uuid import UUID
 
@@ -38,10 +41,17 @@ log = structlog.get_logger(__name__)
 
 blp = Blueprint(CORAL, __name__)
 
-SCORED_BY = 0.13
-"""Seconds after the request's arrival by which the models must have answered; the rest of Coral's 200 ms is for storing."""
+SCORED_BY = 0.11
+"""Seconds after the request's arrival by which the models must have answered; what is left until the next is for storing."""
+
+ANSWERED_BY = 0.16
+"""Seconds after the request's arrival by which Coral has its answer; the rest of its 200 ms is for the way."""
+
+WAITING = 32
+"""Comments of a process that may be on their way into the database; more are withheld at once, and Coral alone has them."""
 
 MAX_BYTES = 256 * 1024
+LONGEST_ID = 200
 SIGNATURE = "X-Coral-Signature"
 PUBLISH = "NONE"
 """Coral publishes it; unlike an approved comment it can still be reported to Coral's moderators by its readers."""
@@ -64,16 +74,17 @@ def phase(site: str) -> Response:
     data, site_id = _entered(site)
     sent = json_object(data)
     comment, author, story = (_part(sent, name) for name in ("comment", "author", "story"))
-    body = storable(_text(comment, "body", "/comment")).strip()
+    body = _text(comment, "body", "/comment").strip()
     if not body:
         # A rating or a picture without a word: nothing to judge.
         return Response(status=204)
     parent = comment.get("parentID")
+    parent = storable(parent)[:LONGEST_ID] if isinstance(parent, str) else None
     asked = {
         "post": {"id": _text(story, "id", "/story"), "url": _text(story, "url", "/story")},
         "author": {"id": _text(author, "id", "/author")},
         "body": body,
-        "parent_id": parent if isinstance(parent, str) and parent else None,
+        "parent_id": parent or None,
     }
     try:
         submission: Submission = CommentIn().load(asked)
@@ -82,9 +93,19 @@ def phase(site: str) -> Response:
         return _answer({"status": HOLD})
     here = context()
     secret = here.runtime.settings.secret
-    found = admission.admit(
-        here.runtime.database,
-        _within_what_is_left,
+    began, models, database, now = float(g.began), here.models, here.runtime.database, here.runtime.clock.now()
+    answer = _Answer()
+
+    def score(text: str) -> Scored:
+        return models.within(max(began + SCORED_BY - time.perf_counter(), 0.0), text)
+
+    if not _room.acquire(blocking=False):
+        log.warning("phase_held", cause="busy")
+        return _answer({"status": HOLD})
+    work = here.behind.submit(
+        admission.admit,
+        database,
+        score,
         site_id,
         Submission(
             post=submission.post,
@@ -95,10 +116,50 @@ def phase(site: str) -> Response:
         ),
         door=CORAL,
         edit=sent.get("action") == "EDIT",
+        is_awaited=answer.take,
         secret=secret,
-        now=here.runtime.clock.now(),
+        now=now,
     )
-    return _answer(_of(found))
+    work.add_done_callback(_finished)
+    try:
+        return _answer(_of(work.result(timeout=max(began + ANSWERED_BY - time.perf_counter(), 0.0))))
+    except Late:
+        if answer.give_up():
+            log.warning("phase_held", cause="late")
+            return _answer({"status": HOLD})
+        # It is decided and being written down.
+        return _answer(_of(work.result()))
+
+
+class _Answer:
+    """Who speaks first: the judgement that is about to be stored, or the request that has to answer now."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: bool | None = None
+
+    def take(self) -> bool:
+        """Tell whether the judgement will be the answer; says the same again."""
+        with self._lock:
+            if self._taken is None:
+                self._taken = True
+            return self._taken
+
+    def give_up(self) -> bool:
+        """Tell whether the request answers without the judgement."""
+        with self._lock:
+            if self._taken is None:
+                self._taken = False
+            return not self._taken
+
+
+_room = threading.BoundedSemaphore(WAITING)
+
+
+def _finished(work: Future[Admitted]) -> None:
+    _room.release()
+    if not work.cancelled() and (failure := work.exception()) is not None:
+        log.error("admission_failed", error=type(failure).__name__)
 
 
 @blp.post("/coral/<site>/events", strict_slashes=False)
@@ -107,11 +168,14 @@ def told(site: str) -> Response:
     """Learn from Coral's webhooks which id a comment has there, and what its moderators decided."""
     data, site_id = _entered(site)
     sent = json_object(data)
-    if sent.get("type") not in TOLD:
+    kind = sent.get("type")
+    if not isinstance(kind, str) or kind not in TOLD:
         return Response(status=204)
     given = _part(sent, "data")
-    comment_id = _text(given, "commentID", "/data")
-    verdict = VERDICTS.get(str(given.get("status"))) if sent["type"] == LEFT else None
+    comment_id = _text(given, "commentID", "/data").strip()
+    if not 0 < len(comment_id) <= LONGEST_ID:
+        raise _unusable("/data/commentID", f"1 to {LONGEST_ID} characters")
+    verdict = VERDICTS.get(str(given.get("status"))) if kind == LEFT else None
     here = context()
     now = here.runtime.clock.now()
     cause = f"{CORAL}:{new_id().hex}"
@@ -146,11 +210,6 @@ def _entered(site: str) -> tuple[bytes, UUID]:
     return data, enter_signed(site, door=CORAL, body=data, signatures=shown)
 
 
-def _within_what_is_left(text: str) -> Scored:
-    left = g.began + SCORED_BY - time.perf_counter()
-    return context().models.within(max(left, 0.0), text)
-
-
 def _of(found: Admitted) -> dict[str, Any]:
     """Say where a comment stands in Coral's words."""
     keys = [found.reason] if found.reason else [rule["reason"] for rule in found.reasons]
@@ -177,8 +236,8 @@ def _joined(session: Session, site_id: UUID, given: Mapping[str, Any]) -> Commen
     story, author, body = (given.get(name) for name in ("storyID", "authorID", "body"))
     if not (isinstance(story, str) and isinstance(author, str) and isinstance(body, str)):
         return None
-    post = PostReference(id=story, url="")
-    found = admission.by_text(session, site_id, post=post, body=storable(body).strip(), author_id=author)
+    post = PostReference(id=storable(story), url="")
+    found = admission.by_text(session, site_id, post=post, body=storable(body).strip(), author_id=storable(author))
     return found if found is not None and admission.is_provisional(found.external_id, like=f"{CORAL}:") else None
 
 
@@ -193,7 +252,7 @@ def _text(given: Mapping[str, Any], name: str, where: str) -> str:
     found = given.get(name)
     if not isinstance(found, str):
         raise _unusable(f"{where}/{name}", "a text")
-    return found
+    return storable(found)
 
 
 def _unusable(pointer: str, wanted: str) -> Problem:

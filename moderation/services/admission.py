@@ -5,6 +5,7 @@ is no job, and no moment in which the comment waits for somebody. A text that th
 a decision, too: that a person has to read it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,13 +49,16 @@ def admit(
     *,
     door: str,
     edit: bool = False,
+    is_awaited: Callable[[], bool] = lambda: True,
     secret: bytes,
     now: datetime,
 ) -> Admitted:
     """Judge and store a comment that its caller vouches for; one that is known already is answered as it stands.
 
     ``edit`` says that it is a new text of an earlier comment of the same author under the same post: of the only one within a
-    day, where there is exactly one. Raises Refused for a comment that was withdrawn or erased.
+    day, where there is exactly one. ``is_awaited`` is asked last thing before the policy: where the caller has gone on without
+    the answer, the text counts as not scored, so that what is stored is what the caller was told. Raises Refused for a comment
+    that was withdrawn or erased.
     """
     with database.reading() as session:
         text = _text_to_score(session, site_id, asked)
@@ -66,8 +70,8 @@ def admit(
         if assessment.awaits(session, comment, comment.current_revision):
             in_force = policies.in_force(session, site_id, comment.post_id)
             prepared = Prepared(in_force, facts.gather(session, comment, in_force, secret=secret, now=now))
-            gathered = prepared.gathered
-            found = prepared.assessed(lambda _: scored)
+            given = scored if is_awaited() else replace(scored, values=None, spam=None)
+            found = prepared.assessed(lambda _: given)
             cause = f"{door}:{comment.id.hex}:{comment.current_revision}"
             outcome = assessment.record(session, comment, prepared, found, cause=cause, now=now)
             return _admitted(comment, decisions.decide(session, comment, outcome, now=now))

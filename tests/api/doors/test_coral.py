@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -83,6 +84,7 @@ class Coral:
 def asking(door: Any, monkeypatch: pytest.MonkeyPatch) -> Coral:
     """On either database, however slow the machine is."""
     monkeypatch.setattr(coral, "SCORED_BY", 60.0)
+    monkeypatch.setattr(coral, "ANSWERED_BY", 60.0)
     return Coral(door)
 
 
@@ -90,6 +92,7 @@ def asking(door: Any, monkeypatch: pytest.MonkeyPatch) -> Coral:
 def lite(sqlite_door: Any, monkeypatch: pytest.MonkeyPatch) -> Coral:
     """The same on SQLite, for what no database can make a difference to."""
     monkeypatch.setattr(coral, "SCORED_BY", 60.0)
+    monkeypatch.setattr(coral, "ANSWERED_BY", 60.0)
     return Coral(sqlite_door)
 
 
@@ -172,6 +175,28 @@ def test_a_late_score_is_withheld_and_read_by_a_person(asking: Coral, monkeypatc
     stored = asking.only()
     assert (stored["status"], stored["decision"]["reasons"][0]["reason"]) == ("flagged", "not_scored")
     assert asking.count(Case) == 1
+
+
+def test_what_coral_was_told_before_it_was_judged_is_what_is_stored(asking: Coral, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coral, "ANSWERED_BY", 0.0)
+    monkeypatch.setattr(coral._Answer, "take", lambda answer: answer.give_up() and False)
+    assert asking.ask().json["status"] == "SYSTEM_WITHHELD"
+    asking.door.context.behind.shutdown(wait=True)
+    stored = asking.only()
+    assert (stored["status"], stored["decision"]["reasons"][0]["reason"]) == ("flagged", "not_scored")
+
+
+def test_whoever_speaks_first_is_believed() -> None:
+    judged, late = coral._Answer(), coral._Answer()
+    assert (judged.take(), judged.give_up(), judged.take()) == (True, False, True)
+    assert (late.give_up(), late.take(), late.give_up()) == (True, False, True)
+
+
+def test_too_many_at_once_are_withheld(lite: Coral, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coral, "_room", threading.BoundedSemaphore(1))
+    assert coral._room.acquire(blocking=False)
+    assert lite.ask().json == {"status": "SYSTEM_WITHHELD"}
+    assert lite.stored() == []
 
 
 def test_a_comment_without_words_is_none_of_our_business(lite: Coral) -> None:
