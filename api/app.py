@@ -13,9 +13,9 @@ from flask.json.provider import JSONProvider
 from orjson import OPT_SORT_KEYS, dumps, loads
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import auth, console, doors, errors, health, limits, metrics, openapi
+from api import auth, console, doors, downloads, errors, health, limits, metrics, openapi
 from api.context import KEY, Context, context
-from api.doors import akismet, coral, openai, perspective
+from api.doors import akismet, coral, openai, perspective, wordpress
 from api.parsing import MAX_BATCH_BYTES
 from api.scoring import GuardedModels
 from api.streams import Hub
@@ -92,8 +92,9 @@ def create_app(runtime: Runtime) -> Flask:
     app.register_blueprint(health.blp)
     app.register_blueprint(console.blp)
     app.register_blueprint(openapi.blp)
-    for at_door in (akismet.blp, coral.blp, openai.blp, perspective.blp):
+    for at_door in (akismet.blp, coral.blp, openai.blp, perspective.blp, wordpress.blp):
         app.register_blueprint(at_door)
+    app.register_blueprint(downloads.blp)
     return app
 
 

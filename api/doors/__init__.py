@@ -8,5 +8,6 @@ AKISMET = "akismet"
 CORAL = "coral"
 OPENAI = "openai"
 PERSPECTIVE = "perspective"
-NAMES = frozenset({AKISMET, CORAL, OPENAI, PERSPECTIVE})
+WORDPRESS = "wordpress"
+NAMES = frozenset({AKISMET, CORAL, OPENAI, PERSPECTIVE, WORDPRESS})
 """Blueprints that find out by themselves who asks (``api.doors.entrance``)."""

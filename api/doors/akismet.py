@@ -28,6 +28,7 @@ from api.streams import Full
 from moderation.errors import Refused
 from moderation.ids import new_id
 from moderation.models import Site, Status
+from moderation.policy.shipped import SPAM, in_words
 from moderation.policy.verdict import Verdict
 from moderation.services import assessment, comments, feedback, submission
 from moderation.services.assessment import CheckRequest
@@ -50,6 +51,7 @@ YEARS = 9999
 THANKS = "Thanks for making the web a better place."
 INVALID = "invalid"
 HELD = "held for a moderator"
+WAITING = "held"
 ERROR = "X-akismet-error"
 HELP = "X-akismet-debug-help"
 SPAMMERS = frozenset({"viagra-test-123", "akismet-guaranteed-spam"})
@@ -200,18 +202,18 @@ def _judged(holder: Principal, sent: Mapping[str, str]) -> Response:
             return _spam()
         case Verdict.APPROVE if found.publish:
             return _text("false")
-    return _held()
+    return _held(sent)
 
 
 def _stored(holder: Principal, sent: Mapping[str, str]) -> Response:
     """Take the comment in, wait a moment for its decision and say it."""
-    asked = _known(holder, submission_of(sent))
+    asked = known(holder, submission_of(sent))
     try:
         comment_id = context().runtime.database.transact(lambda session: _submitted(session, holder, asked)).comment_id
     except Refused as error:
         # Withdrawn or erased here: the blog asks again about a comment that its author took back.
         log.info("check_held", code=error.code)
-        return _held()
+        return _held(sent)
     here = context()
     try:
         here.hub.wait(comment_id, _left())
@@ -219,8 +221,9 @@ def _stored(holder: Principal, sent: Mapping[str, str]) -> Response:
         log.info("check_held", code="full")
     with here.runtime.database.reading() as session:
         view = comments.view(session, holder.site_id, comment_id)
-    answer = _of(view)
+    answer = _of(view, sent)
     answer.headers["X-akismet-guid"] = view.id
+    answer.headers["X-tidegate-decision"] = _said(view)
     return answer
 
 
@@ -242,16 +245,23 @@ def _submitted(session: Session, holder: Principal, asked: Submission) -> Receip
     )
 
 
-def _of(view: CommentView) -> Response:
+def _said(view: CommentView) -> str:
+    """Return the decision in the words that a blog's moderators are shown."""
+    decision = view.decision or {}
+    reasons = [decision["reason"]] if decision.get("reason") else [rule.get("reason") for rule in decision.get("reasons", [])]
+    return in_words(str(view.status), by=str(decision.get("by", "")), reasons=reasons)
+
+
+def _of(view: CommentView, sent: Mapping[str, str]) -> Response:
     """Say where a comment stands; what nobody has decided yet is held like what a person has to read."""
     if view.status == Status.REJECTED:
         decision = view.decision or {}
         by_machine = decision.get("by") == "machine"
         reasons = {rule.get("reason") for rule in decision.get("reasons", []) if rule.get("verdict") == Verdict.REJECT}
-        return _spam(discard=by_machine and reasons == {feedback.SPAM})
+        return _spam(discard=by_machine and reasons == {SPAM})
     if view.status == Status.APPROVED and view.visible_revision == view.revision:
         return _text("false")
-    return _held()
+    return _held(sent)
 
 
 def _told(verdict: Verdict) -> Response:
@@ -267,7 +277,7 @@ def _told(verdict: Verdict) -> Response:
             return _text(THANKS)
         site = session.get_one(Site, holder.site_id)
         home = next(iter(site.origins), f"https://{site.name}")
-    asked = _known(holder, submission_of({**sent, "blog": sent.get("blog") or home}))
+    asked = known(holder, submission_of({**sent, "blog": sent.get("blog") or home}))
     cause = f"{AKISMET}:{new_id().hex}"
 
     def unit(session: Session) -> None:
@@ -283,7 +293,8 @@ def _told(verdict: Verdict) -> Response:
     return _text(THANKS)
 
 
-def _known(holder: Principal, asked: Submission) -> Submission:
+def known(holder: Principal, asked: Submission) -> Submission:
+    """Return a comment under the id that the same page, author and text always have."""
     secret = context().runtime.settings.secret
     known_as = feedback.known_as(holder.site_id, asked, door=AKISMET, secret=secret)
     return Submission(
@@ -296,10 +307,11 @@ def _known(holder: Principal, asked: Submission) -> Submission:
     )
 
 
-def _held() -> Response:
+def _held(sent: Mapping[str, str]) -> Response:
     """Hold a comment in the words that its client understands."""
     if request.headers.get("User-Agent", "").casefold().startswith(HOLDERS):
-        return _text("false", {ERROR: HELD})
+        # Asking again about what it holds, WordPress reads the word alone, and would publish upon "false".
+        return _text(WAITING if sent.get("recheck_reason") else "false", {ERROR: HELD})
     return _spam()
 
 

@@ -1,12 +1,17 @@
-"""``tidegate import``: comments of another system come in as they stood there."""
+"""``tidegate import`` and ``tidegate export``: comments come in as they stood elsewhere, and go out with all that belongs to them."""
 
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import click
+import orjson
 
 from moderation.commands.shell import BY, FINDING, OK, Shell, shelled, table
-from moderation.services import imports, sites
+from moderation.services import exporting, imports, sites
 from moderation.sources import READERS, Options
 
 SHOWN = 20
@@ -52,3 +57,43 @@ def import_(shell: Shell, *, path: Path, site: str, source: str, base_url: str |
         lines += [f"... and {tally.bad - SHOWN} more"] if tally.bad > SHOWN else []
     shell.show({"site": site, "source": source, "batch": batch, **tally.as_json()}, lines)
     return FINDING if tally.bad else OK
+
+
+@click.command(name="export")
+@click.argument("path", type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path))
+@click.option("--site", required=True, metavar="NAME", help="The site.")
+@shelled
+def export(shell: Shell, *, path: Path, site: str) -> None:
+    """Write all comments of a site to PATH as JSON Lines, with their revisions, decisions and reports; ``-`` is standard output.
+
+    ``tidegate import PATH --from tidegate`` takes them in again. The file replaces PATH when it is complete, and holds what
+    people wrote: it is readable by its owner alone.
+    """
+    with shell.database.reading() as session:
+        site_id = sites.find(session, site).id
+    count = -1  # the first line is the site
+    with _writing(path) as file:
+        for count, line in enumerate(exporting.lines(shell.database, site_id, now=shell.now)):  # noqa: B007 (counted on purpose)
+            file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            if count and count % 10_000 == 0:
+                shell.note(f"{count} comments written")
+    if str(path) == "-":
+        shell.note(f"{count} comments written")
+    else:
+        shell.show({"site": site, "path": str(path), "comments": count}, [f"{count} comments written to {path}"])
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[BinaryIO]:
+    if str(path) == "-":
+        yield click.get_binary_stream("stdout")
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

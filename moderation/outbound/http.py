@@ -38,7 +38,7 @@ KEEP_AT_MOST = 1024
 
 USER_AGENT = "Tidegate-Webhook/1"
 
-Trouble = Literal["timeout", "refused_address", "unresolvable", "connect", "tls", "protocol"]
+Trouble = Literal["timeout", "refused_address", "unresolvable", "connect", "tls", "protocol", "credentials"]
 Resolver = Callable[[str, int], Sequence[str]]
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Target:
 class Reply:
     """What came of an attempt: a status, or the trouble that there was instead; ``excerpt`` holds no control characters.
 
-    ``duration_ms`` is wall-clock time; ``retry_after`` is the header as it came.
+    ``duration_ms`` is wall-clock time; ``retry_after`` is the header as it came; ``body`` is empty unless it was asked for.
     """
 
     status: int | None = None
@@ -77,6 +77,7 @@ class Reply:
     excerpt: str = ""
     retry_after: str | None = None
     duration_ms: int = 0
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def ok(self) -> bool:
@@ -271,11 +272,18 @@ class Client:
         """Return the client that the operator's settings describe."""
         return cls(Guard(settings.webhook_allow), timeout=settings.webhook_timeout)
 
-    def send(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Send a request and return what came of it; a receiver's fault is part of the reply and never raised."""
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, whole: int = 0, within: float | None = None
+    ) -> Reply:
+        """Send a request and return what came of it; a receiver's fault is part of the reply and never raised.
+
+        With ``whole`` the answer is read to its end and is the reply's ``body``; one of more bytes than that is a trouble.
+        ``within`` is fewer seconds than the client's usual ones.
+        """
         began = time.monotonic()
+        seconds = self.timeout if within is None else min(within, self.timeout)
         try:
-            reply = self._send(method, url, headers, body)
+            reply = self._send(method, url, headers, body, whole=whole, seconds=seconds)
         except ForbiddenAddress as error:
             reply = Reply(trouble="refused_address", excerpt=error.code)
         except (httpcore2.TimeoutException, TimeoutError):
@@ -290,8 +298,8 @@ class Client:
             reply = Reply(trouble="unresolvable")
         return replace(reply, duration_ms=int((time.monotonic() - began) * 1000))
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        deadline = Deadline(self.timeout)
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, whole: int, seconds: float) -> Reply:
+        deadline = Deadline(seconds)
         target = self.guard.parse(url)
         fixed = {
             "Host": target.url.netloc.decode("ascii"),
@@ -301,7 +309,7 @@ class Client:
             "Connection": "close",
             "Content-Length": str(len(body)),
         }
-        timeouts = {"connect": CONNECT_TIMEOUT, "read": self.timeout, "write": self.timeout, "pool": self.timeout}
+        timeouts = {"connect": CONNECT_TIMEOUT, "read": seconds, "write": seconds, "pool": seconds}
         pool = httpcore2.ConnectionPool(
             ssl_context=self._ssl,
             max_keepalive_connections=0,
@@ -317,11 +325,22 @@ class Client:
                 extensions={"timeout": timeouts},
             ) as response,
         ):
+            answer = _whole(response, whole) if whole else b""
             return Reply(
                 status=response.status,
-                excerpt=_excerpt(response),
+                excerpt="" if whole else _excerpt(response),
                 retry_after=_header(response, b"retry-after"),
+                body=answer,
             )
+
+
+def _whole(response: httpcore2.Response, most: int) -> bytes:
+    read = bytearray()
+    for chunk in response.iter_stream():
+        read += chunk
+        if len(read) > most:
+            raise httpcore2.RemoteProtocolError("the answer is longer than was asked for")
+    return bytes(read)
 
 
 def _excerpt(response: httpcore2.Response) -> str:

@@ -3,7 +3,7 @@
 The policies are TOML files beside this module, so that they can be read, copied and changed like any policy of a site's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
@@ -89,6 +89,21 @@ FIXED_REASONS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Why the machine asked a person or closed the door without judging the words: reasons that no moderator picks."""
+
+SPAM: Final = 5
+"""The reason of advertising and copied messages, which other systems keep apart from all others."""
+
+_STOOD: Final = {"approved": "Approved", "rejected": "Rejected"}
+
+
+def in_words(status: str, *, by: str, reasons: Iterable[object]) -> str:
+    """Return a decision in a few words of plain ASCII, such as ``Held for a person: Personal attack``."""
+    names = [REASONS[reason].name if isinstance(reason, int) and reason in REASONS else str(reason) for reason in reasons]
+    listed = ", ".join(dict.fromkeys(name.replace("_", " ") for name in names if name != "None"))
+    stood = _STOOD.get(status, "Held for a person")
+    who = {"machine": " automatically", "moderator": " by a moderator"}.get(by, "") if status in _STOOD else ""
+    return f"{stood}{who}" + (f": {listed}" if listed and status != "approved" else "")
+
 
 _NAMES: Final = ("watch", "standard", "strict", "premoderate", "newcomers-first", "postmoderate")
 

@@ -4,6 +4,7 @@ The blog has acted already, so neither a claim nor a colleague's decision stands
 know of changes nothing: a blog's plugin also tells us what our own publisher did there, and that is no new judgement.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from unicodedata import normalize
@@ -14,15 +15,13 @@ from sqlalchemy.orm import Session, aliased
 
 from moderation.errors import NotFound
 from moderation.ids import show
-from moderation.models import Comment, Decider, Decision, Publisher, Status
+from moderation.models import CaseKind, Comment, Decider, Decision, Publisher, Status
+from moderation.policy.shipped import SPAM
 from moderation.policy.verdict import Verdict
 from moderation.services import decisions, privacy
-from moderation.services.decisions import Outcome
+from moderation.services.decisions import NewCase, Outcome
 from moderation.services.posts import canonical_key
 from moderation.services.submission import Submission
-
-SPAM = 5
-"""The reason (``policy.shipped.REASONS``) of what the blog's moderators call spam."""
 
 GONE = frozenset({Status.WITHDRAWN, Status.ERASED})
 
@@ -43,8 +42,21 @@ def known_as(site_id: UUID, asked: Submission, *, door: str, secret: bytes) -> s
     return f"{door}:{digest.hex()}"
 
 
-def tell(session: Session, site_id: UUID, comment_id: UUID, *, verdict: Verdict, cause: str, now: datetime) -> Decision | None:
-    """Record what the blog's moderators decided; None where the comment stands so already or is gone. Raises NotFound."""
+def tell(
+    session: Session,
+    site_id: UUID,
+    comment_id: UUID,
+    *,
+    verdict: Verdict,
+    cause: str,
+    now: datetime,
+    reason: int = SPAM,
+    note: str = "",
+) -> Decision | None:
+    """Record what the blog's moderators decided; None where the comment stands so already or is gone. Raises NotFound.
+
+    ``reason`` and ``note`` are those of a rejection. What they put back into their queue is in ours, too.
+    """
     comment = decisions.lock(session, site_id, comment_id)
     if comment is None:
         raise NotFound("comment", show("comment", comment_id))
@@ -59,10 +71,25 @@ def tell(session: Session, site_id: UUID, comment_id: UUID, *, verdict: Verdict,
             decider=Decider.MODERATOR,
             cause=cause,
             publish=verdict is Verdict.APPROVE,
-            reason=SPAM if verdict is Verdict.REJECT else None,
+            reason=reason if verdict is Verdict.REJECT else None,
+            note=note if verdict is Verdict.REJECT else "",
+            case=NewCase(kind=CaseKind.FLAGGED) if verdict is Verdict.FLAG else None,
         ),
         now=now,
     )
+
+
+def find(session: Session, site_id: UUID, *, comment_id: UUID | None = None, external_ids: Sequence[str] = ()) -> Comment | None:
+    """Return the comment that a blog means by our id, else by the first of the ids that it may be known by here."""
+    if comment_id is not None:
+        found = session.get(Comment, comment_id)
+        if found is not None and found.site_id == site_id:
+            return found
+    for name in external_ids:
+        named = session.scalars(select(Comment).where(Comment.site_id == site_id, Comment.external_id == name)).first()
+        if named is not None:
+            return named
+    return None
 
 
 def is_echo(session: Session, site_id: UUID, reporter: str) -> bool:

@@ -7,6 +7,7 @@ comment was decided here since.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +16,8 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from moderation.ids import new_id, new_id_at
+from moderation.errors import UnknownId
+from moderation.ids import new_id, new_id_at, read
 from moderation.models import Comment, Revision, Status
 from moderation.services import audit, posts, submission
 from moderation.sources import BadRow, Record
@@ -80,7 +82,7 @@ def write(session: Session, site_id: UUID, rows: Iterable[Record | BadRow], *, b
             tally.known += 1
         else:
             records[row.external_id] = row
-    known = _ids_of(session, site_id, records)
+    known = {*_ids_of(session, site_id, records), *_ours(session, site_id, records.values())}
     tally.known += len(known)
     fresh = [record for name, record in records.items() if name not in known]
     if not fresh:
@@ -126,6 +128,17 @@ def note(session: Session, site_id: UUID, tally: Tally, *, source: str, batch: s
     """Write into the audit log that there was an import, from what, and how much of it was taken."""
     counts = {"imported": tally.imported, "known": tally.known, "bad": tally.bad}
     audit.record(session, site_id=site_id, actor=by, action="comments.imported", subject=batch, now=now, source=source, **counts)
+
+
+def _ours(session: Session, site_id: UUID, records: Iterable[Record]) -> set[str]:
+    """Return the records of comments that are stored here under our own id, whatever the other system calls them."""
+    ids: dict[UUID, str] = {}
+    for record in records:
+        with suppress(UnknownId):
+            if record.ours:
+                ids[read("comment", record.ours)] = record.external_id
+    found = session.scalars(select(Comment.id).where(Comment.site_id == site_id, Comment.id.in_(list(ids)))) if ids else ()
+    return {ids[comment_id] for comment_id in found}
 
 
 def _ids_of(session: Session, site_id: UUID, names: Iterable[str]) -> dict[str, tuple[UUID, UUID]]:

@@ -21,23 +21,23 @@ from moderation.config import Settings
 from moderation.errors import LeaseLost, NotFound
 from moderation.ids import new_id, show
 from moderation.models import (
-    Author,
     Comment,
     DeliveryState,
     EndpointState,
     JobKind,
-    Post,
     Publication,
     Publisher,
-    Revision,
 )
-from moderation.outbound import schedule
+from moderation.outbound import credentials, schedule
 from moderation.outbound.http import Client, Guard, Reply
-from moderation.outbound.publishers import KINDS, CommentState, Sending
+from moderation.outbound.publishers import CommentState, Sending
+from moderation.outbound.publishers import Publisher as Way
 from moderation.outbound.webhooks import derive_secret, show_secret
 from moderation.queue import Claim
-from moderation.services import audit, events
+from moderation.services import audit, comparing, events
+from moderation.services.nightly import Comparison, Nightly
 from moderation.services.parcels import Parcel
+from moderation.services.states import opened, state_of
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +108,7 @@ def delete(session: Session, site_id: UUID, publisher_id: UUID, *, by: str, now:
     """Stop sending to a blog for good; what it did not get is cancelled."""
     publisher = _locked(session, site_id, publisher_id)
     publisher.state, publisher.state_reason = EndpointState.DISABLED, DELETED
+    publisher.config = {name: value for name, value in publisher.config.items() if name != "sealed"}
     unfinished = (DeliveryState.PENDING, DeliveryState.PAUSED, DeliveryState.DEAD)
     _settle(session, publisher, unfinished, into=DeliveryState.CANCELLED, now=now)
     _note(session, publisher, "deleted", by=by, now=now)
@@ -128,6 +129,7 @@ def resume(session: Session, site_id: UUID, publisher_id: UUID, *, by: str, now:
         publication.state = DeliveryState.PENDING
     session.flush()
     events.enqueue_publications(session, missed, now=now)
+    comparing.plan(session, publisher, now=now)
     _note(session, publisher, "resumed", by=by, now=now)
     return len(missed)
 
@@ -167,31 +169,6 @@ def _note(session: Session, publisher: Publisher, action: str, *, by: str, now: 
     )
 
 
-def state_of(session: Session, comment: Comment) -> CommentState:
-    """Return a comment as a blog should show it now."""
-    post = session.get_one(Post, comment.post_id)
-    author = session.get_one(Author, comment.author_id)
-    visible = comment.visible_revision is not None
-    body = session.scalar(
-        select(Revision.body).where(Revision.comment_id == comment.id, Revision.number == comment.visible_revision)
-    )
-    return CommentState(
-        id=show("comment", comment.id),
-        external_id=comment.external_id,
-        version=comment.version,
-        status=str(comment.status),
-        visible=visible,
-        revision=comment.visible_revision,
-        body=body if visible else None,
-        author_name=author.name if visible else None,
-        author_url=author.url if visible else None,
-        parent_id=show("comment", comment.parent_id) if comment.parent_id else None,
-        post_id=post.external_id,
-        post_url=post.url,
-        created_at=comment.created_at,
-    )
-
-
 @dataclass(slots=True)
 class Health:
     """How a blog did lately, as this process saw it: failures in a row, and until when it is left alone."""
@@ -214,6 +191,7 @@ class Publishing:
         self._draw = draw
         self._lock = threading.Lock()
         self._health: dict[UUID, Health] = {}
+        self._nightly = Nightly(settings)
 
     def load(self, session: Session, claims: Sequence[Claim], *, now: datetime) -> list[Parcel]:
         """Return what can be sent now of the claimed jobs; the others are settled or put back without counting."""
@@ -225,10 +203,9 @@ class Publishing:
             .execution_options(populate_existing=True)
         ).all()
         found = {publication.id: (publication, publisher, comment) for publication, publisher, comment in rows}
-        parcels = []
+        parcels = self._nightly.load(session, [held for held in claims if held.subject_id not in found], now=now)
         for held in claims:
             if held.subject_id not in found:
-                queue.finish(session, held, now=now)
                 continue
             publication, publisher, comment = found[held.subject_id]
             if publication.state is not DeliveryState.PENDING:
@@ -268,12 +245,17 @@ class Publishing:
             return health is not None and health.failures >= schedule.FAILURES_TO_OPEN
 
     def _parcel(self, held: Claim, publication: Publication, publisher: Publisher, state: CommentState) -> Parcel:
-        config = dict(publisher.config)
-        way = KINDS[publisher.kind](config)
-        secrets = (derive_secret(self._settings.secret, publisher.id, config["salt"]),)
+        master = self._settings.secret
+        secrets = (derive_secret(master, publisher.id, publisher.config["salt"]),)
+        try:
+            way: Way | None = opened(master, publisher)
+        except credentials.Unreadable:
+            way = None
         message_id = f"{show('publisher', publication.id)}_{state.version}"
 
         def send(client: Client, at: datetime) -> Reply:
+            if way is None:
+                return Reply(trouble="credentials")
             return way.publish(state, Sending(client=client, message_id=message_id, secrets=secrets, now=at))
 
         return Parcel(held=held, receiver=publisher.id, send=send, version=state.version, probe=self._is_open(publisher.id))
@@ -284,6 +266,9 @@ class Publishing:
         The publisher is locked first, then the publication, then its job, as when a newer state is wanted or a blog is
         paused: one of the two sees the other.
         """
+        if isinstance(parcel, Comparison):
+            self._nightly.conclude(session, parcel, reply, now=now)
+            return
         publisher = session.scalars(
             select(Publisher)
             .where(Publisher.id == parcel.receiver)

@@ -7,12 +7,14 @@ time, so that an import which was interrupted can go on by number.
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from moderation.sources import coral, disqus, isso, rows
+from moderation.sources import coral, disqus, isso, rows, tidegate, wordpress
 from moderation.sources.record import BadRow, Options, Record
 
 Reader = Callable[[Path, Options], Iterator[Record | BadRow]]
 
 READERS: Mapping[str, Reader] = {
+    "tidegate": tidegate.read,
+    "wordpress": wordpress.read,
     "jsonl": rows.jsonl,
     "csv": rows.csv,
     "disqus": disqus.read,

@@ -39,9 +39,10 @@ class Options:
 class Record:
     """A comment of another system, usable as it is.
 
-    ``line`` is where it stands in the source (a line, or a number where there are none); ids are the other system's.
-    ``author_id`` is an id that the blog vouches for and will send again, ``author_handle`` only tells that two comments there
-    are by the same person. There is no network address: those expire here before an import could use them.
+    ``line`` is where it stands in the source (a line, or a number where there are none); ids are the other system's, ``ours`` is
+    our own of a comment that came from here in the first place. ``author_id`` is an id that the blog vouches for and will send
+    again, ``author_handle`` only tells that two comments there are by the same person. There is no network address: those expire
+    here before an import could use them.
     """
 
     line: int
@@ -59,6 +60,7 @@ class Record:
     author_email: str | None = None
     author_url: str | None = None
     language: str | None = None
+    ours: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ def record(line: int, fields: Mapping[str, Any], options: Options) -> Record | B
         author_email=email if "@" in email else None,
         author_url=address(_text(fields.get("author_url")), None),
         language=_text(fields.get("language"))[:35] or None,
+        ours=_text(fields.get("ours")) or None,
     )
 
 

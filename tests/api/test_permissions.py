@@ -21,6 +21,7 @@ PUBLIC_ROUTES = {
     "/docs",
     "/docs/style.css",
     "/console/login",
+    "/downloads/tidegate-wordpress.php",
     "/console/static/<path:name>",
     "/$discovery/rest",
     "/discovery/v1/apis/commentanalyzer/v1alpha1/rest",

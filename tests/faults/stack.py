@@ -13,11 +13,13 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from sqlalchemy import func, select
+
 from dev.thousand import Receiver as Inbox
 from dev.thousand import processes
 from moderation.config import master_key
 from moderation.database import Database
-from moderation.models import KeyKind, Role
+from moderation.models import DeliveryState, KeyKind, Publication, Role
 from moderation.services import keys, sealing, sites
 from moderation.services import processes as heartbeats
 from tests.faults.checker import History, Received, violations
@@ -201,6 +203,12 @@ class Broken:
         while not settled() and time.monotonic() < deadline:
             time.sleep(0.5)
         return found
+
+    def open_publications(self) -> int:
+        """Return how many comments the blog is not up to date with yet."""
+        pending = select(func.count()).select_from(Publication).where(Publication.state == DeliveryState.PENDING)
+        with self.database.reading() as session:
+            return session.scalar(pending) or 0
 
     def _all_run(self) -> bool:
         """Tell whether the processes that were heard of are running: a heartbeat outlives its process by some seconds."""

@@ -23,10 +23,12 @@ class Up:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("TIDEGATE_", "DATABASE_", "REDIS_"))
         }
+        own = {"HOME": str(home.parent), "TIDEGATE_HOME": str(home), "TIDEGATE_PORT": str(port)}
+        self.environment = {**environment, **own, **settings}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "moderation.cli", "up"],
             cwd=ROOT,
-            env={**environment, "HOME": str(home.parent), "TIDEGATE_HOME": str(home), "TIDEGATE_PORT": str(port), **settings},
+            env=self.environment,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,

@@ -1,12 +1,15 @@
 """Ways back into a blog: each takes the newest state of a comment and makes the blog show it."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
+from moderation.outbound.publishers import generic, wordpress
 from moderation.outbound.publishers.generic import Generic
-from moderation.outbound.publishers.port import CommentState, Publisher, Sending
+from moderation.outbound.publishers.port import CommentState, Kind, Publisher, Seen, Sending, Setting
 
-KINDS: Mapping[str, Callable[[Mapping[str, Any]], Publisher]] = {"generic": Generic.from_config}
-"""Each kind of publisher and how it is made from its stored settings, which hold no secret."""
+KINDS: Mapping[str, Kind] = {
+    "generic": generic.KIND,
+    "wordpress": wordpress.KIND,
+}
+"""Each kind of publisher: what has to be known for it, and how it is made of that."""
 
-__all__ = ["KINDS", "CommentState", "Generic", "Publisher", "Sending"]
+__all__ = ["KINDS", "CommentState", "Generic", "Kind", "Publisher", "Seen", "Sending", "Setting"]

@@ -4,14 +4,14 @@ The request is a PUT of the whole state and verifies with any Standard Webhooks 
 stands for the comment's id.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
 from moderation.outbound.http import Reply
-from moderation.outbound.publishers.port import CommentState, Sending
+from moderation.outbound.publishers.port import CommentState, Kind, Seen, Sending, Setting
 from moderation.outbound.webhooks import signed_headers
 
 Method = Literal["PUT", "POST"]
@@ -43,6 +43,15 @@ class Generic:
             return replace(reply, status=204)
         return reply
 
+    def look(self, states: Sequence[CommentState], sending: Sending) -> Sequence[Seen]:  # noqa: ARG002 (the port's)
+        """Say that nothing is known: this way leads in one direction only."""
+        return [Seen(id=state.id, visible=None, detail="cannot be asked") for state in states]
+
+    def missing(self, sending: Sending) -> Sequence[str]:
+        """Try whether anything answers at the address; nothing is sent that a blog could take for a state."""
+        reply = sending.client.send("OPTIONS", self.url.replace("{id}", "test"), headers={}, body=b"")
+        return [f"Nothing answers at {self.url} ({reply.trouble})."] if reply.trouble is not None else []
+
 
 def as_json(state: CommentState) -> bytes:
     """Return the bytes of a state, the same for the same state."""
@@ -67,3 +76,14 @@ def as_json(state: CommentState) -> bytes:
         },
         option=orjson.OPT_UTC_Z,
     )
+
+
+KIND: Final = Kind(
+    make=Generic.from_config,
+    settings=(
+        Setting(name="url", help="an address that takes a PUT; {id} in it stands for the comment's id", address=True),
+        Setting(name="method", help="PUT (default) or POST", required=False),
+    ),
+    at_once=0,
+    tried=True,
+)

@@ -3,19 +3,30 @@
 A publisher gets the newest state and never a history, so that attempts may be repeated, skipped and lost.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Literal, Protocol
+from urllib.parse import quote
+
+import orjson
 
 from moderation.outbound.http import Client, Reply
+
+Place = Literal["approved", "hold", "spam", "trash"]
+"""Where a comment belongs in the blog's own words for it: public, waiting, spam, or taken down for another reason."""
+
+LONGEST_ANSWER = 2_000_000
+"""Bytes of a blog's answer that are read where the answer matters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommentState:
     """A comment as the blog should show it; without ``visible`` there is neither text nor author in it.
 
-    ``version`` grows with every change, so that a blog can drop what comes late; ids are those of the API.
+    ``version`` grows with every change, so that a blog can drop what comes late; ids are those of the API. ``spam`` says that
+    it was rejected for that reason, ``explanation`` in a few words how it was decided, for the blog's own moderators.
     """
 
     id: str
@@ -31,16 +42,62 @@ class CommentState:
     post_id: str | None
     post_url: str
     created_at: datetime
+    spam: bool = False
+    explanation: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Return where the comment belongs."""
+        if self.visible:
+            return "approved"
+        if self.status == "rejected" and self.spam:
+            return "spam"
+        return "trash" if self.status in {"rejected", "withdrawn", "erased"} else "hold"
+
+    @property
+    def for_good(self) -> bool:
+        """Tell whether its author took it back, which no moderator's undo brings back."""
+        return self.status in {"withdrawn", "erased"}
+
+    def known_as(self, system: str) -> str | None:
+        """Return the comment's id in another system, with or without that system's name before it; None where it has none."""
+        name = (self.external_id or "").removeprefix(f"{system}:")
+        return name if name and ":" not in name else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """What an attempt goes out with: the client, the message's id (the same for the same state), secrets and the time."""
+    """What an attempt goes out with: the client, the message's id (the same for the same state), secrets and the time.
+
+    However many requests an attempt needs, together they get the time of one, because a job's lease counts on that.
+    """
 
     client: Client
     message_id: str
     secrets: Sequence[bytes]
     now: datetime
+    began: float = field(default_factory=time.monotonic)
+
+    def send(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Reply:
+        """Send one of the attempt's requests and return its reply with the whole answer in it."""
+        left = self.client.timeout - (time.monotonic() - self.began)
+        return self.client.send(method, url, headers=headers or {}, body=body, whole=LONGEST_ANSWER, within=max(left, 0))
+
+    def ask(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> tuple[Reply, dict[str, Any]]:
+        """Send one of the attempt's requests and return its reply and the JSON object in it, empty where there is none."""
+        reply = self.send(method, url, headers=headers, body=body)
+        return reply, as_object(reply.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a blog shows of a comment: ``visible`` is None where that could not be found out, ``detail`` says it in a word."""
+
+    id: str
+    visible: bool | None
+    detail: str
 
 
 class Publisher(Protocol):
@@ -49,3 +106,58 @@ class Publisher(Protocol):
     def publish(self, state: CommentState, sending: Sending) -> Reply:
         """Send the state; an ok reply means that the blog shows it. A second time with the same state changes nothing."""
         ...
+
+    def look(self, states: Sequence[CommentState], sending: Sending) -> Sequence[Seen]:
+        """Return what the blog shows of some comments, in any order; changes nothing."""
+        ...
+
+    def missing(self, sending: Sending) -> Sequence[str]:
+        """Return in sentences what is missing for this to work; changes nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What has to be known to set a publisher up; ``secret`` ones are stored encrypted and never shown again."""
+
+    name: str
+    help: str
+    secret: bool = False
+    required: bool = True
+    address: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of publisher; ``at_once`` is how many comments one look may be about (0: it cannot be asked at all).
+
+    ``tried`` says whether it was tried on the real service.
+    """
+
+    make: Callable[[Mapping[str, Any]], Publisher]
+    settings: tuple[Setting, ...]
+    at_once: int = 1
+    tried: bool = False
+
+
+UP_TO_DATE = Reply(status=204)
+"""For what the blog shows rightly without a request."""
+
+
+def unknown_there(state: CommentState) -> Reply:
+    """Return what to make of a comment that the blog does not know: nothing where it should not be seen, else a failure."""
+    return Reply(status=404, excerpt="the blog does not know this comment") if state.visible else UP_TO_DATE
+
+
+def as_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in an answer, empty where it is something else."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def in_path(value: str) -> str:
+    """Return a value as one segment of a path."""
+    return quote(value, safe="")

@@ -15,7 +15,7 @@ from moderation.errors import NotFound
 from moderation.ids import show
 from moderation.models import Comment, DeliveryState, Status
 from moderation.outbound.http import ForbiddenAddress
-from moderation.services import events, publishing
+from moderation.services import events, publishing, states
 from moderation.services.delivery import LEASE
 from moderation.services.publishing import NewPublisher
 from tests.moderation.outbound.receiver import Got, status
@@ -233,9 +233,9 @@ def test_the_secret_of_a_publisher_is_not_in_the_database(out: Outgoing) -> None
 def test_a_state_tells_what_is_public_of_a_comment(out: Outgoing) -> None:
     comment = out.comment("hello")
     with out.database.reading() as session:
-        hidden = publishing.state_of(session, session.get_one(Comment, comment))
+        hidden = states.state_of(session, session.get_one(Comment, comment))
     out.change(comment)
     with out.database.reading() as session:
-        shown = publishing.state_of(session, session.get_one(Comment, comment))
+        shown = states.state_of(session, session.get_one(Comment, comment))
     assert (hidden.visible, hidden.body, hidden.author_name) == (False, None, None)
     assert (shown.visible, shown.body, shown.author_name) == (True, "hello", "Ann")

@@ -1,0 +1,67 @@
+"""A comment as a blog should show it now, which is all that a publisher is ever told; and the publisher made ready to hear it."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from moderation.ids import show
+from moderation.models import Author, Comment, Decision, Post, Publisher, Revision, Status
+from moderation.outbound import credentials
+from moderation.outbound.publishers import KINDS, CommentState
+from moderation.outbound.publishers import Publisher as Way
+from moderation.policy.shipped import SPAM, in_words
+from moderation.policy.verdict import Verdict
+
+
+def state_of(session: Session, comment: Comment) -> CommentState:
+    """Return a comment as a blog should show it now."""
+    post = session.get_one(Post, comment.post_id)
+    author = session.get_one(Author, comment.author_id)
+    visible = comment.visible_revision is not None
+    decision = session.scalars(
+        select(Decision).where(Decision.comment_id == comment.id, Decision.seq == comment.decision_seq)
+    ).one_or_none()
+    body = session.scalar(
+        select(Revision.body).where(Revision.comment_id == comment.id, Revision.number == comment.visible_revision)
+    )
+    return CommentState(
+        id=show("comment", comment.id),
+        external_id=comment.external_id,
+        version=comment.version,
+        status=str(comment.status),
+        visible=visible,
+        revision=comment.visible_revision,
+        body=body if visible else None,
+        author_name=author.name if visible else None,
+        author_url=author.url if visible else None,
+        parent_id=show("comment", comment.parent_id) if comment.parent_id else None,
+        post_id=post.external_id,
+        post_url=post.url,
+        created_at=comment.created_at,
+        spam=decision is not None and is_spam(decision),
+        explanation=said(decision),
+    )
+
+
+def is_spam(decision: Decision) -> bool:
+    """Tell whether a decision rejects its comment for spam."""
+    reasons = {rule.get("reason") for rule in decision.reasons if rule.get("verdict") == Verdict.REJECT}
+    return decision.status is Status.REJECTED and (decision.reason == SPAM or reasons == {SPAM})
+
+
+def said(decision: Decision | None) -> str:
+    """Return in a few words what was decided, by machine or moderator and for which reasons, for the blog's moderators."""
+    if decision is None:
+        return "not decided yet"
+    return in_words(
+        str(decision.status),
+        by=str(decision.decider),
+        reasons=[decision.reason] if decision.reason else [rule.get("reason") for rule in decision.reasons],
+    )
+
+
+def opened(master: bytes, publisher: Publisher) -> Way:
+    """Return a publisher ready to be used, with what it signs in by; raises credentials.Unreadable."""
+    config = dict(publisher.config)
+    sealed: dict[str, str] = config.pop("sealed", {})
+    secrets = {name: credentials.unseal(master, publisher.id, name, value) for name, value in sealed.items()}
+    return KINDS[publisher.kind].make({**config, **secrets})
