@@ -1,4 +1,4 @@
-"""``tidegate import`` and ``tidegate export``: comments come in as they stood elsewhere, and go out with all that belongs to them."""
+"""``tidegate import`` and ``tidegate export``: comments come in as they stood elsewhere, and go out whole."""
 
 import hashlib
 import os
@@ -73,8 +73,8 @@ def export(shell: Shell, *, path: Path, site: str) -> None:
         site_id = sites.find(session, site).id
     count = -1  # the first line is the site
     with _writing(path) as file:
-        for count, line in enumerate(exporting.lines(shell.database, site_id, now=shell.now)):  # noqa: B007 (counted on purpose)
-            file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        for count, found in enumerate(exporting.lines(shell.database, site_id, now=shell.now)):
+            file.write(orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE))
             if count and count % 10_000 == 0:
                 shell.note(f"{count} comments written")
     if str(path) == "-":

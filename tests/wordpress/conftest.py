@@ -63,6 +63,9 @@ class Switched:
         status, answer = self.stack.ask("POST", f"/v1/decisions/{decision['id']}/undo", key=self.moderator)
         assert status == 201, answer
 
+    def heard(self, number: int, status: str) -> None:
+        self.stack.wait(f"comment {number} is {status} here", lambda: self.shown(number)["status"] == status)
+
     def becomes(self, number: int, status: str) -> None:
         self.stack.wait(f"comment {number} is {status}", lambda: self.blog.status(number) == status)
 

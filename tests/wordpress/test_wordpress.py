@@ -84,7 +84,7 @@ def test_what_moderators_do_in_wordpress_happens_here_and_stays(switched: Switch
         ("unspam", "approved", "unapproved"),
     ):
         mona.act(number, action)
-        switched.stack.wait(f"{action} heard", lambda status=status: switched.shown(number)["status"] == status)
+        switched.heard(number, status)
         assert switched.shown(number)["decision"]["by"] == "moderator"
         if action != "unspam":
             switched.becomes(number, there)

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 
-from moderation.outbound.publishers import generic, wordpress
+from moderation.outbound.publishers import blogger, discourse, disqus, generic, ghost, isso, wordpress
 from moderation.outbound.publishers.generic import Generic
 from moderation.outbound.publishers.port import CommentState, Kind, Publisher, Seen, Sending, Setting
 
 KINDS: Mapping[str, Kind] = {
     "generic": generic.KIND,
     "wordpress": wordpress.KIND,
+    "isso": isso.KIND,
+    "blogger": blogger.KIND,
+    "ghost": ghost.KIND,
+    "disqus": disqus.KIND,
+    "discourse": discourse.KIND,
 }
 """Each kind of publisher: what has to be known for it, and how it is made of that."""
 

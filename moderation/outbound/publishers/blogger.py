@@ -1,0 +1,169 @@
+"""Blogger by Google's API, version 3, on behalf of the blog's owner, who gave us a refresh token once.
+
+Two documented calls are all that it takes, so Google's client library (which brings its own HTTP, past our guard) is not used.
+Blogger has no queue of its own for us: what must not be seen is put among its spam, from where ``approve`` brings it back. Only
+what its author took back is removed, because Blogger cannot undo that.
+"""
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from moderation.outbound.http import Reply
+from moderation.outbound.publishers.port import UP_TO_DATE, CommentState, Kind, Seen, Sending, Setting, in_path, unknown_there
+
+SYSTEM: Final = "blogger:"
+API: Final = "https://blogger.googleapis.com"
+TOKENS: Final = "https://oauth2.googleapis.com/token"
+FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+SLACK: Final = timedelta(minutes=1)
+PUBLIC: Final = "LIVE"
+
+
+class _Kept:
+    """Access tokens of this process by the credentials that they were given for; an hour each, as Google has it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tokens: dict[bytes, tuple[str, datetime]] = {}
+
+    def get(self, name: bytes, *, now: datetime) -> str | None:
+        with self._lock:
+            token, until = self._tokens.get(name, ("", now))
+            return token if until > now else None
+
+    def put(self, name: bytes, token: str, *, until: datetime) -> None:
+        with self._lock:
+            self._tokens[name] = (token, until)
+
+    def drop(self, name: bytes) -> None:
+        with self._lock:
+            self._tokens.pop(name, None)
+
+
+_KEPT: Final = _Kept()
+
+
+@dataclass(frozen=True, slots=True)
+class Blogger:
+    """Moderates the comments of one blog; comments are known as ``blogger:POST/COMMENT``."""
+
+    blog_id: str
+    client_id: str
+    client_secret: str
+    refresh_token: str
+    api: str = API
+    tokens: str = TOKENS
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Blogger":
+        """Return the publisher that the settings describe."""
+        named = {name: config[name] for name in ("blog_id", "client_id", "client_secret", "refresh_token")}
+        return cls(**named, api=config.get("api", API).rstrip("/"), tokens=config.get("tokens", TOKENS))
+
+    def publish(self, state: CommentState, sending: Sending) -> Reply:
+        """Approve it, put it among the spam, or remove it, unless it is there already."""
+        path = self._path(state)
+        if path is None:
+            return unknown_there(state)
+        reply, found = self._ask("GET", f"{path}?view=ADMIN", sending)
+        if reply.status in {404, 410}:
+            return unknown_there(state)
+        if not reply.ok:
+            return reply
+        status = found.get("status")
+        if state.visible:
+            return reply if status == PUBLIC else self._ask("POST", f"{path}/approve", sending)[0]
+        if state.for_good:
+            return self._ask("POST", f"{path}/removecontent", sending)[0] if status != "EMPTIED" else UP_TO_DATE
+        # What waits there anyway is left where it waits, unless it was refused.
+        unseen = status in {"SPAM", "EMPTIED"} or (status == "PENDING" and state.place == "hold")
+        return UP_TO_DATE if unseen else self._ask("POST", f"{path}/spam", sending)[0]
+
+    def look(self, states: Sequence[CommentState], sending: Sending) -> Sequence[Seen]:
+        """Ask for each comment as the blog's administrator sees it."""
+        seen = []
+        for state in states:
+            path = self._path(state)
+            reply, found = self._ask("GET", f"{path}?view=ADMIN", sending) if path else (Reply(status=404), {})
+            if reply.status in {404, 410}:
+                seen.append(Seen(id=state.id, visible=False, detail="not there"))
+            elif not reply.ok:
+                seen.append(Seen(id=state.id, visible=None, detail=reply.error or ""))
+            else:
+                status = str(found.get("status"))
+                seen.append(Seen(id=state.id, visible=status == PUBLIC, detail=status.lower()))
+        return seen
+
+    def missing(self, sending: Sending) -> Sequence[str]:
+        """Try the refresh token, and whether its owner may look after the blog."""
+        reply, token = self._token(sending)
+        if token is None:
+            return [
+                f"Google gives no access for these credentials ({reply.excerpt or reply.error}); sign in for a new refresh token."
+            ]
+        reply, found = self._ask("GET", f"/v3/users/self/blogs/{in_path(self.blog_id)}", sending)
+        if not reply.ok:
+            return [f"The blog {self.blog_id} is not one of this account's ({reply.error})."]
+        rights = found.get("blog_user_info", {})
+        return (
+            [] if rights.get("hasAdminAccess") else ["This account may not moderate the blog; its owner has to make it an admin."]
+        )
+
+    def _path(self, state: CommentState) -> str | None:
+        post, slash, comment = (state.external_id or "").removeprefix(SYSTEM).partition("/")
+        if not slash or not post.isdigit() or not comment.isdigit():
+            return None
+        return f"/v3/blogs/{in_path(self.blog_id)}/posts/{post}/comments/{comment}"
+
+    def _ask(self, method: str, path: str, sending: Sending) -> tuple[Reply, dict[str, Any]]:
+        reply, token = self._token(sending)
+        if token is None:
+            return reply, {}
+        reply, found = sending.ask(method, self.api + path, headers={"Authorization": f"Bearer {token}"})
+        if reply.status == 401:
+            # Withdrawn before its time: the next attempt asks for another.
+            _KEPT.drop(self._name())
+        return reply, found
+
+    def _token(self, sending: Sending) -> tuple[Reply, str | None]:
+        kept = _KEPT.get(self._name(), now=sending.now)
+        if kept is not None:
+            return UP_TO_DATE, kept
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "refresh_token": self.refresh_token,
+        }
+        reply, found = sending.ask("POST", self.tokens, headers=FORM, body=urlencode(form).encode())
+        token = found.get("access_token")
+        if not reply.ok or not isinstance(token, str):
+            # Google says invalid_grant with a 400 where the owner took the access back.
+            error = str(found.get("error", ""))[:100]
+            return (replace(reply, excerpt=error) if not reply.ok else Reply(trouble="protocol")), None
+        lasting = timedelta(seconds=float(found.get("expires_in", 0)))
+        _KEPT.put(self._name(), token, until=sending.now + lasting - SLACK)
+        return reply, token
+
+    def _name(self) -> bytes:
+        parts = (self.tokens, self.client_id, self.client_secret, self.refresh_token)
+        return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+KIND: Final = Kind(
+    make=Blogger.from_config,
+    settings=(
+        Setting(name="blog_id", help="the number of the blog, as in its dashboard's address"),
+        Setting(name="client_id", help="of an OAuth client of your own in Google's console"),
+        Setting(name="client_secret", help="of the same client", secret=True),
+        Setting(name="refresh_token", help="for the scope https://www.googleapis.com/auth/blogger", secret=True),
+        Setting(name="api", help=f"another address than {API}", required=False, address=True),
+        Setting(name="tokens", help=f"another address than {TOKENS}", required=False, address=True),
+    ),
+    at_once=5,
+)
