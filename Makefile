@@ -11,7 +11,7 @@ CODE := api bench dev moderation tests training workers
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.default ## Run everything on this machine until Ctrl-C
 	@$(BIN)/tidegate up
@@ -21,18 +21,21 @@ check: $(VENV)/.dev ## The fast part, on SQLite alone: at most two minutes
 	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
-	$(STAGE) tests 120 $(TESTS) -n 2 -m "not (slow or system or faults or bench or clients or detoxify or postgres)"
+	$(STAGE) tests 120 $(TESTS) -n 2 -m "not (slow or system or faults or bench or browser or clients or detoxify or postgres or wordpress)"
 
 test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most twenty minutes
 	$(STAGE) lint 60 $(BIN)/ruff check .
 	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
-	$(STAGE) tests 600 $(TESTS) -n 2 -m "not system and not faults and not bench and not clients"
+	$(STAGE) tests 600 $(TESTS) -n 2 -m "not (system or faults or bench or browser or clients or wordpress)"
 	$(STAGE) system 840 $(TESTS) -m "(system or faults) and not bench"
 
 test-clients: $(VENV)/.dev $(CLIENTS)/.installed ## Other people's clients, as the registries have them, against a running stack
 	$(STAGE) clients 600 $(TESTS) -m clients tests/clients
+
+test-wordpress: $(VENV)/.dev ## A real WordPress from Debian's packages in front of Tidegate: about ten minutes
+	$(STAGE) wordpress 1500 $(TESTS) -m wordpress tests/wordpress
 
 bench: $(VENV)/.dev $(VENV)/.detoxify ## Measure beside the pipeline of an afternoon; writes docs/benchmarks.md
 	$(STAGE) bench 2400 $(BIN)/python -m bench $(ARGS)
@@ -68,4 +71,4 @@ $(CLIENTS)/.installed: dev/clients.py tests/clients/requirements.txt tests/clien
 	@$(BIN)/python dev/clients.py $(CLIENTS)
 	@touch $@
 
-.PHONY: help up check test test-clients bench lock clean
+.PHONY: help up check test test-clients test-wordpress bench lock clean

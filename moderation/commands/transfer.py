@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +87,7 @@ def export(shell: Shell, *, path: Path, site: str) -> None:
 @contextmanager
 def _writing(path: Path) -> Iterator[BinaryIO]:
     if str(path) == "-":
-        yield click.get_binary_stream("stdout")
+        yield sys.stdout.buffer
         return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -115,6 +115,7 @@ class WordPress:
         subprocess.run(["dpkg-deb", "--extract", str(package), str(folder / "unpacked")], check=True)
         self.home = folder / "unpacked" / "usr" / "share" / "wordpress"
         self.password = ""
+        self._readers = 0
 
     def start(self, *, plugin: str, key: str, permalinks: str = "/%postname%/") -> None:
         """Make the database, install the blog with the must-use plugin, and serve it; ``key`` is the Akismet plugin's."""
@@ -163,10 +164,12 @@ class WordPress:
         """Return the value of a PHP expression in the running blog."""
         return json.loads(self.php(f"require 'wp-load.php'; echo json_encode( {code} );").rpartition("\n")[2])
 
-    def comment(self, text: str, *, name: str = "Rita", post: int = 1) -> int | None:
+    def comment(self, text: str, *, post: int = 1) -> int | None:
         """Post a comment as a reader does with the page's form; return its number, None where the blog took none."""
         before = set(self.comments())
-        fields = {"author": name, "email": f"{name.lower()}@reader.example", "comment": text, "comment_post_ID": str(post)}
+        self._readers += 1
+        name = f"Rita {self._readers}"
+        fields = {"author": name, "email": f"rita{self._readers}@reader.example", "comment": text, "comment_post_ID": str(post)}
         self.send("/wp-comments-post.php", fields)
         fresh = set(self.comments()) - before
         assert len(fresh) <= 1

@@ -66,6 +66,10 @@ class Switched:
     def heard(self, number: int, status: str) -> None:
         self.stack.wait(f"comment {number} is {status} here", lambda: self.shown(number)["status"] == status)
 
+    def settled(self) -> None:
+        """Wait until the blog is up to date with everything."""
+        self.stack.wait("everything published", lambda: not self.stack.open_publications())
+
     def becomes(self, number: int, status: str) -> None:
         self.stack.wait(f"comment {number} is {status}", lambda: self.blog.status(number) == status)
 

@@ -81,13 +81,15 @@ def test_what_moderators_do_in_wordpress_happens_here_and_stays(switched: Switch
         ("approve", "approved", "approved"),
         ("unapprove", "flagged", "unapproved"),
         ("spam", "rejected", "spam"),
-        ("unspam", "approved", "unapproved"),
+        ("unspam", "flagged", "unapproved"),
+        ("trash", "rejected", "trash"),
     ):
         mona.act(number, action)
         switched.heard(number, status)
         assert switched.shown(number)["decision"]["by"] == "moderator"
-        if action != "unspam":
-            switched.becomes(number, there)
+        switched.becomes(number, there)
+        switched.settled()
+        assert (switched.shown(number)["status"], switched.blog.status(number)) == (status, there)
 
 
 def test_nothing_is_published_unread_while_tidegate_is_down_and_what_was_decided_meanwhile_arrives(switched: Switched) -> None:
@@ -136,13 +138,13 @@ def test_a_comparison_finds_and_mends_what_was_changed_behind_our_back(switched:
     number = flagged(switched, "behind")
     switched.decide(number, "approve")
     switched.becomes(number, "approved")
-    switched.stack.wait("delivered", lambda: not switched.stack.open_publications())
+    switched.settled()
     switched.blog.php(f"require 'wp-load.php'; wp_set_comment_status( {number}, 'hold' );")
     said = switched.tidegate("publisher", "compare", switched.publisher, "--site", site, code=1)
     assert f"{switched.of(number)}  yes" in said
     assert "hold" in said
     switched.becomes(number, "approved")
-    switched.stack.wait("delivered", lambda: not switched.stack.open_publications())
+    switched.settled()
     assert " 0 differ" in switched.tidegate("publisher", "compare", switched.publisher, "--site", site)
 
 

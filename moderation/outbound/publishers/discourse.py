@@ -1,7 +1,8 @@
 """Discourse by its API: what waits for review is decided there, and what is decided already is removed or recovered.
 
-Only posts have numbers: what Discourse has queued before it became a post cannot be named, and is left to it. The actions that an item of the review queue takes are listed with it and differ, so the first usable one of ours is picked; the
-item's version goes along, and a colleague who was faster makes it a 409, which is tried again.
+Only posts have numbers: what Discourse has queued before it became a post cannot be named, and is left to it. The actions that an
+item of the review queue takes are listed with it and differ, so the first usable one of ours is picked; the item's version goes
+along, and a colleague who was faster makes it a 409, which is tried again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from moderation.outbound.http import Reply
-from moderation.outbound.publishers.port import UP_TO_DATE, CommentState, Kind, Seen, Sending, Setting, unknown_there
+from moderation.outbound.publishers.port import CommentState, Kind, Seen, Sending, Setting, unknown_there
 
 SYSTEM: Final = "discourse"
 SHOWING: Final = ("approve_post", "disagree_and_restore", "disagree", "approve")

@@ -5,7 +5,7 @@ A publisher gets the newest state and never a history, so that attempts may be r
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
@@ -86,9 +86,15 @@ class Sending:
     def ask(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> tuple[Reply, dict[str, Any]]:
-        """Send one of the attempt's requests and return its reply and the JSON object in it, empty where there is none."""
+        """Send one of the attempt's requests and return its reply and the JSON object in it, empty where there is none.
+
+        A question that is answered with something else was answered by somebody else: that is a trouble.
+        """
         reply = self.send(method, url, headers=headers, body=body)
-        return reply, as_object(reply.body)
+        found = as_object(reply.body)
+        if method == "GET" and reply.ok and not found:
+            return replace(reply, status=None, trouble="protocol"), found
+        return reply, found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,11 +134,12 @@ def _number(state: CommentState) -> str | None:
     return number if number is not None and number.isascii() and number.isdigit() else None
 
 
-def _json(body: bytes) -> object:
+def _json(body: bytes) -> dict[str, Any] | list[Any] | None:
     try:
-        return orjson.loads(body)
+        found = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
+    return found if isinstance(found, dict | list) else None
 
 
 KIND: Final = Kind(

@@ -85,7 +85,7 @@ def listening(*, certificate: str | None = None) -> Iterator[Receiver]:
                 # The client hung up on us, which is what some tests are about.
                 self.close_connection = True
 
-        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 (the library's names)
+        do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = handle_any  # noqa: N815 (the library's names)
 
         def log_message(self, *args: Any) -> None:
             """Stay quiet."""

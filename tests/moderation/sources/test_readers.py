@@ -174,3 +174,47 @@ def test_csv_fields_may_hold_lines_and_a_short_row_is_left_out(tmp_path: Path) -
 
 def test_scripts_are_no_text() -> None:
     assert plain("<p>a</p><script>alert(1)</script><style>b{}</style>&lt;b&gt;") == "a\n\n<b>"
+
+
+WXR = """<?xml version="1.0" encoding="UTF-8"?>
+<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:wp="http://wordpress.org/export/%s/">
+<channel><title>A blog</title><link>https://blog.example</link>
+<item><title>Arms</title><link>https://blog.example/arms</link><content:encoded><![CDATA[<p>long</p>]]></content:encoded>
+%s</item>
+<item><title>A draft</title><link></link>%s</item>
+</channel></rss>
+"""
+
+
+def wxr_comment(number: int, *, approved: str = "1", parent: int = 0, kind: str = "comment", meta: str = "") -> str:
+    return f"""<wp:comment><wp:comment_id>{number}</wp:comment_id><wp:comment_author><![CDATA[Ann]]></wp:comment_author>
+<wp:comment_author_email>ann@reader.example</wp:comment_author_email><wp:comment_author_url></wp:comment_author_url>
+<wp:comment_date>2020-01-02 05:04:05</wp:comment_date><wp:comment_date_gmt>2020-01-02 03:04:05</wp:comment_date_gmt>
+<wp:comment_content><![CDATA[Comment <b>{number}</b>]]></wp:comment_content><wp:comment_approved>{approved}</wp:comment_approved>
+<wp:comment_type>{kind}</wp:comment_type><wp:comment_parent>{parent}</wp:comment_parent><wp:comment_user_id>0</wp:comment_user_id>
+{meta}</wp:comment>"""
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+def test_wordpress_comments_come_with_their_posts_address_and_state(tmp_path: Path, version: str) -> None:
+    ours = "<wp:commentmeta><wp:meta_key>tidegate_id</wp:meta_key><wp:meta_value>cmt_1</wp:meta_value></wp:commentmeta>"
+    comments = [
+        wxr_comment(1),
+        wxr_comment(2, approved="0", parent=1),
+        wxr_comment(3, approved="spam", meta=ours),
+        wxr_comment(4, approved="trash"),
+        wxr_comment(5, kind="pingback"),
+        wxr_comment(6, approved="odd"),
+    ]
+    records, bad = read("wordpress", written(tmp_path, WXR % (version, "".join(comments), wxr_comment(7))))
+    assert [(each.external_id, each.state, each.body) for each in records] == [
+        ("wordpress:1", "approved", "Comment 1"),
+        ("wordpress:2", "held", "Comment 2"),
+        ("wordpress:3", "rejected", "Comment 3"),
+        ("wordpress:4", "rejected", "Comment 4"),
+    ]
+    assert {(each.post_url, each.post_title) for each in records} == {("https://blog.example/arms", "Arms")}
+    assert (records[1].parent_id, records[2].ours) == ("wordpress:1", "cmt_1")
+    assert records[0].created_at.isoformat() == "2020-01-02T03:04:05+00:00"
+    # One with a state that WordPress has not, and one below a page without an address.
+    assert [row.code for row in bad] == ["state", "post_url"]

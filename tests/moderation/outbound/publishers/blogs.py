@@ -1,0 +1,247 @@
+"""Stand-ins for the services that publishers write to, each made from that service's schema or code.
+
+Each keeps one comment, answers with the shapes and the status codes of the real one, and refuses what that refuses: a wrong
+credential, a comment that there is none of, a stale version. WordPress and Isso are held to the real ones elsewhere.
+"""
+
+import base64
+import hmac
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from tests.moderation.outbound.receiver import Got, status
+
+Reply = tuple[int, Any]
+
+
+class Blog(ABC):
+    """One comment at a service; ``known`` is the id by which Tidegate knows it, ``unknown`` is nobody's.
+
+    ``wrong`` is a credential that it does not take; ``keeps_rejected`` says whether it can show again what it took down.
+    """
+
+    kind: ClassVar[str]
+    known: ClassVar[str]
+    unknown: ClassVar[str]
+    wrong: ClassVar[Mapping[str, str]]
+    keeps_rejected: ClassVar[bool] = True
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.changes = 0
+        self.place = "waiting"
+
+    @abstractmethod
+    def config(self) -> dict[str, str]:
+        """Return the settings of a publisher that reaches it."""
+
+    @abstractmethod
+    def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
+        """Return status and body of the answer to a request."""
+
+    @property
+    def visible(self) -> bool:
+        return self.place == "public"
+
+    def move(self, place: str) -> None:
+        if place != self.place:
+            self.changes += 1
+            self.place = place
+
+    def answer(self, handler: BaseHTTPRequestHandler, got: Got) -> None:
+        parts = urlsplit(got.path)
+        sent = json.loads(got.body) if got.body[:1] in {b"{", b"["} else dict(parse_qsl(got.body.decode()))
+        code, body = self.respond(got, parts.path, dict(parse_qsl(parts.query)), sent)
+        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        status(code, body=data, Content_Type="application/json")(handler, got)
+
+
+class WordPressBlog(Blog):
+    kind, known, unknown = "wordpress", "wordpress:7", "wordpress:8"
+    wrong: ClassVar = {"password": "not it"}
+    words: ClassVar = {"approved": "public", "hold": "waiting", "spam": "spam", "trash": "trash"}
+
+    def config(self) -> dict[str, str]:
+        return {"url": self.base, "username": "tidegate", "password": "abcd efgh"}
+
+    def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
+        if path != "/index.php":
+            return 404, "no such page"
+        return self._rest(got, query["rest_route"].removeprefix("/wp/v2/"), query, sent)
+
+    def _rest(self, got: Got, route: str, query: dict[str, str], sent: Any) -> Reply:
+        if got.headers.get("authorization") != "Basic " + base64.b64encode(b"tidegate:abcd efgh").decode():
+            return 401, {"code": "rest_cannot_edit"}
+        described = {
+            "users/me": {"id": 2, "capabilities": {"moderate_comments": True}},
+            "OPTIONS": {"schema": {"properties": {"meta": {"properties": {"tidegate_said": {}}}}}},
+        }
+        if {route, got.method} & described.keys():
+            return 200, described[route if route in described else got.method]
+        if route == "comments":
+            ours = {"id": 7, "status": self._word(), "meta": {"tidegate_id": ""}}
+            # A WordPress without the plugin answers the question that it does not know with whatever there is.
+            return 200, [ours] if "7" in query.get("include", "7").split(",") else []
+        if route != "comments/7":
+            return 404, {"code": "rest_comment_invalid_id"}
+        self.move(self.words.get(sent["status"], self.place))
+        return 200, {"id": 7, "status": self._word()}
+
+    def _word(self) -> str:
+        return next(word for word, place in self.words.items() if place == self.place)
+
+
+class IssoBlog(Blog):
+    kind, known, unknown = "isso", "7", "8"
+    wrong: ClassVar = {"session_key": "not it"}
+    keeps_rejected = False
+
+    def __init__(self, base: str) -> None:
+        super().__init__(base)
+        self.text = "the text"
+        self.mode: int | None = 2
+
+    @property
+    def visible(self) -> bool:
+        return self.mode == 1 and self.text == "the text"
+
+    def config(self) -> dict[str, str]:
+        return {"url": self.base, "session_key": "the key"}
+
+    def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
+        if path == "/config":
+            return 200, {"config": {}}
+        number, *action = path.removeprefix("/id/").split("/")
+        if got.method == "GET":
+            return (200, {"id": 7, "mode": self.mode, "text": self.text}) if number == "7" and self.mode else (404, "no")
+        try:
+            signed = URLSafeTimedSerializer("the key").loads(action[1])
+        except BadSignature:
+            return 403, "Forbidden"
+        if signed != 7 or self.mode is None:
+            return 404, "Not Found"
+        before = (self.mode, self.text)
+        if action[0] == "activate":
+            self.mode = 1
+        elif action[0] == "edit":
+            self.text = sent["text"]
+        else:
+            self.mode = None
+        self.changes += before != (self.mode, self.text)
+        return 200, "done"
+
+
+class BloggerBlog(Blog):
+    kind, known, unknown = "blogger", "blogger:5/7", "blogger:5/8"
+    wrong: ClassVar = {"refresh_token": "not it"}
+    words: ClassVar = {"public": "LIVE", "waiting": "PENDING", "spam": "SPAM", "removed": "EMPTIED"}
+
+    def config(self) -> dict[str, str]:
+        named = {"blog_id": "3", "client_id": "us", "client_secret": "ours", "refresh_token": "theirs"}
+        return {**named, "api": self.base, "tokens": f"{self.base}/token"}
+
+    def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
+        if path == "/token":
+            if (sent["refresh_token"], sent["client_secret"]) != ("theirs", "ours"):
+                return 400, {"error": "invalid_grant"}
+            return 200, {"access_token": "let us in", "expires_in": 3599, "token_type": "Bearer"}
+        if got.headers.get("authorization") != "Bearer let us in":
+            return 401, {"error": {"code": 401}}
+        if path == "/v3/users/self/blogs/3":
+            return 200, {"kind": "blogger#blogUserInfo", "blog_user_info": {"hasAdminAccess": True}}
+        rest = path.removeprefix("/v3/blogs/3/posts/5/comments/7")
+        moves = {"/approve": "public", "/spam": "spam", "/removecontent": "removed"}
+        if not path.startswith("/v3/blogs/3/posts/5/comments/7") or (rest and rest not in moves):
+            return 404, {"error": {"code": 404}}
+        if rest:
+            self.move(moves[rest])
+        return 200, {"kind": "blogger#comment", "id": "7", "status": self.words[self.place]}
+
+
+class GhostBlog(Blog):
+    kind, known, unknown = "ghost", "64f0c3b1a7e2d90001aa0007", "64f0c3b1a7e2d90001aa0008"
+    wrong: ClassVar = {"token": "64f0:beef"}
+
+    def config(self) -> dict[str, str]:
+        return {"url": self.base, "token": "64f0:c0ffee"}
+
+    def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
+        signed, _, signature = got.headers.get("authorization", "").removeprefix("Ghost ").rpartition(".")
+        expected = base64.urlsafe_b64encode(hmac.digest(bytes.fromhex("c0ffee"), signed.encode(), "sha256")).rstrip(b"=")
+        head, body = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in signed.split("."))
+        if signature.encode() != expected or (head["kid"], head["alg"]) != ("64f0", "HS256"):
+            return 401, {"errors": [{"type": "UnauthorizedError"}]}
+        assert (body["aud"], body["exp"] - body["iat"]) == ("/admin/", 300)
+        comment = {"id": self.known, "status": "published" if self.visible else "hidden"}
+        if got.method == "GET":
+            wanted = query.get("filter", f"id:[{self.known}]")
+            return 200, {"comments": [comment] if self.known in wanted else [], "meta": {}}
+        if path != f"/ghost/api/admin/comments/{self.known}/":
+            return 404, {"errors": [{"type": "NotFoundError"}]}
+        self.move("public" if sent["comments"][0]["status"] == "published" else "hidden")
+        return 200, {"comments": [{**comment, "status": sent["comments"][0]["status"]}]}
+
+
+class DisqusBlog(Blog):
+    kind, known, unknown = "disqus", "7", "8"
+    wrong: ClassVar = {"access_token": "not it"}
+
+    def config(self) -> dict[str, str]:
+        return {"forum": "blog", "api_key": "k", "api_secret": "s", "access_token": "t", "api": self.base}
+
+    def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
+        given = {**query, **sent}
+        if (given.get("api_key"), given.get("api_secret"), given.get("access_token")) != ("k", "s", "t"):
+            return 401, {"code": 18, "response": "Invalid token"}
+        call = path.removeprefix("/api/3.0/posts/").removesuffix(".json")
+        if call == "list":
+            return 200, {"code": 0, "response": []}
+        if given["post"] != "7":
+            return 400, {"code": 2, "response": "Invalid argument, 'post'"}
+        if call == "details":
+            post = {"id": "7", "isApproved": self.visible, "isSpam": self.place == "spam", "isDeleted": self.place == "removed"}
+            return 200, {"code": 0, "response": post}
+        assert got.method == "POST"
+        moves = {"approve": "public", "spam": "spam", "remove": "removed", "restore": "waiting"}
+        self.move(moves[call])
+        return 200, {"code": 0, "response": [{"id": "7"}]}
+
+
+class DiscourseBlog(Blog):
+    kind, known, unknown = "discourse", "7", "8"
+    wrong: ClassVar = {"api_key": "not it"}
+
+    def config(self) -> dict[str, str]:
+        return {"url": self.base, "username": "tidegate", "api_key": "k"}
+
+    def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
+        if (got.headers.get("api-key"), got.headers.get("api-username")) != ("k", "tidegate"):
+            return 403, {"errors": ["not allowed"]}
+        if path == "/review.json":
+            waiting = self.place == "waiting" and query.get("topic_id") == "4"
+            item = {"id": 12, "version": 3, "target_id": 7, "bundled_actions": ["12-disagree", "12-agree"]}
+            bundles = [
+                {"id": "12-disagree", "actions": ["12-disagree_and_restore"]},
+                {"id": "12-agree", "actions": ["12-agree_and_hide"]},
+            ]
+            return 200, {"reviewables": [item] if waiting else [], "bundled_actions": bundles if waiting else []}
+        if path.startswith("/review/"):
+            if query.get("version") != "3":
+                return 409, {"errors": ["someone was faster"]}
+            self.move("public" if path.endswith("disagree_and_restore") else "hidden")
+            return 200, {"result": {"success": "OK"}}
+        if path not in {"/posts/7.json", "/posts/7/recover"}:
+            return 404, {"errors": ["not found"]}
+        if got.method != "GET":
+            self.move("public" if got.method == "PUT" else "deleted")
+        hidden = self.place in {"hidden", "waiting"}
+        return 200, {"id": 7, "topic_id": 4, "hidden": hidden, "deleted_at": "2026-01-01" if self.place == "deleted" else None}
+
+
+BLOGS: tuple[type[Blog], ...] = (WordPressBlog, IssoBlog, BloggerBlog, GhostBlog, DisqusBlog, DiscourseBlog)
