@@ -217,4 +217,4 @@ def test_wordpress_comments_come_with_their_posts_address_and_state(tmp_path: Pa
     assert (records[1].parent_id, records[2].ours) == ("wordpress:1", "cmt_1")
     assert records[0].created_at.isoformat() == "2020-01-02T03:04:05+00:00"
     # One with a state that WordPress has not, and one below a page without an address.
-    assert [row.code for row in bad] == ["state", "post_url"]
+    assert [row.code for row in bad] == ["state", "missing"]
