@@ -40,6 +40,9 @@ def add(shell: Shell, kind: str, *, site: str, given: tuple[str, ...], help_sett
     if shown := sorted(secret & values.keys()):
         raise Fault(f"{shown[0]} is a secret: leave it out here, where every user of this machine sees it", USAGE)
     for each in settings:
+        if each.required and not each.secret and not values.get(each.name):
+            raise Fault(f"{kind} needs {each.name} ({each.help}): --set {each.name}=...", USAGE)
+    for each in settings:
         if each.secret and (each.required or not shell.as_json):
             values[each.name] = str(
                 click.prompt(f"{each.name} ({each.help})", hide_input=True, default="", show_default=False, err=True)
