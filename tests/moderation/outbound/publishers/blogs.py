@@ -118,12 +118,15 @@ class IssoBlog(Blog):
         if path == "/config":
             return 200, {"config": {}}
         number, *action = path.removeprefix("/id/").split("/")
-        if got.method == "GET":
-            return (200, {"id": 7, "mode": self.mode, "text": self.text}) if number == "7" and self.mode else (404, "no")
+        if number != "7" and got.method == "GET":
+            return 404, "Not Found"
+        shown = action[1] if action else got.headers.get("cookie", "").removeprefix("7=")
         try:
-            signed = URLSafeTimedSerializer("the key").loads(action[1])
+            signed = URLSafeTimedSerializer("the key").loads(shown)
         except BadSignature:
             return 403, "Forbidden"
+        if got.method == "GET":
+            return (200, {"id": 7, "mode": self.mode, "text": self.text}) if self.mode else (404, "Not Found")
         if signed != 7 or self.mode is None:
             return 404, "Not Found"
         before = (self.mode, self.text)
