@@ -19,7 +19,8 @@ from api.doors import akismet, coral, openai, perspective, wordpress
 from api.parsing import MAX_BATCH_BYTES
 from api.scoring import GuardedModels
 from api.streams import Hub
-from api.v1 import cases, check, comments, endpoints, events, posts
+from api.v1 import cases, check, comments, endpoints, events, own, posts, readers
+from api.widget import embed, pages
 from moderation import failpoints, logs
 from moderation.config import Settings
 from moderation.ids import new_id
@@ -45,8 +46,8 @@ QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 RING_PAUSE = 0.02
 """Seconds between two rings of a process, so that a burst of comments is announced a few times and not each."""
 
-BROWSERS_SEND = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, X-API-Key"
-BROWSERS_SEE = "ETag, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
+BROWSERS_SEND = "Author-Login, Author-Token, Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, X-API-Key"
+BROWSERS_SEE = "Author-Token, ETag, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 
 
 class OrjsonProvider(JSONProvider):
@@ -86,7 +87,8 @@ def create_app(runtime: Runtime) -> Flask:
     api = openapi.DescribedApi(app)
     errors.register(app)
     for blueprint in (
-        comments.blp, check.blp, posts.blp, cases.blp, cases.deciding, endpoints.blp, endpoints.sending, events.blp,
+        comments.blp, own.blp, readers.reporting, readers.nudging, check.blp, posts.blp, readers.threads_blp,
+        cases.blp, cases.deciding, endpoints.blp, endpoints.sending, events.blp,
     ):  # fmt: skip
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blp)
@@ -95,6 +97,8 @@ def create_app(runtime: Runtime) -> Flask:
     for at_door in (akismet.blp, coral.blp, openai.blp, perspective.blp, wordpress.blp):
         app.register_blueprint(at_door)
     app.register_blueprint(downloads.blp)
+    app.register_blueprint(embed.blp)
+    app.register_blueprint(pages.blp)
     return app
 
 

@@ -28,6 +28,12 @@ PERMISSIONS: dict[str, frozenset[KeyKind | Role]] = {
     "comments:read": frozenset({KeyKind.SECRET}) | EVERYBODY,
     "comments:write": frozenset({KeyKind.SECRET}),
     "check": frozenset({KeyKind.SECRET}) | MODERATORS,
+    # What a reader's browser may do beside that; ``own`` needs the author's token, too (``api.v1.own``).
+    "own:read": frozenset({KeyKind.SECRET, KeyKind.PUBLISHABLE}),
+    "own:write": frozenset({KeyKind.SECRET, KeyKind.PUBLISHABLE}),
+    "reports:send": frozenset({KeyKind.SECRET, KeyKind.PUBLISHABLE}),
+    "nudge": frozenset({KeyKind.SECRET, KeyKind.PUBLISHABLE}),
+    "posts:write": frozenset({KeyKind.SECRET}),
     "thread:read": frozenset({KeyKind.SECRET, KeyKind.PUBLISHABLE}) | EVERYBODY,
     "review:read": frozenset({KeyKind.SECRET}) | EVERYBODY,
     "review:claim": MODERATORS,

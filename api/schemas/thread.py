@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from api.schemas.fields import Line, Number, PostKey
+from api.schemas.fields import Line, Number, PostKey, Url
 
 
 class ThreadQuery(Schema):
@@ -12,6 +12,16 @@ class ThreadQuery(Schema):
     limit = Number(load_default=50, least=1, most=200)
     sort = fields.String(load_default="oldest", validate=validate.OneOf(["oldest", "newest"]))
     nested = fields.Boolean(load_default=False)
+
+
+class PageThreadQuery(Schema):
+    """Which page's thread, which part of it, in which order."""
+
+    post = PostKey()
+    url = Url()
+    after = Line(longest=64)
+    limit = Number(load_default=50, least=1, most=200)
+    sort = fields.String(load_default="oldest", validate=validate.OneOf(["oldest", "newest"]))
 
 
 class CountsQuery(Schema):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import request, url_for
+from flask import g, request, url_for
 from flask.views import MethodView
 from marshmallow import ValidationError
 
@@ -15,6 +15,7 @@ from api.context import blueprint, context
 from api.errors import Problem, fault, of_domain, pointers
 from api.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from api.limits import enforce_on_author
+from api.logins import vouched_author
 from api.parsing import MAX_BATCH_BYTES, body_bytes
 from api.schemas.comment import BatchIn, BatchOut, CommentIn, CommentOut, CommentsOut, CommentsQuery, RevisionIn
 from api.streams import Full
@@ -22,10 +23,10 @@ from moderation.errors import TidegateError
 from moderation.failpoints import failpoint
 from moderation.ids import read, show
 from moderation.models import KeyKind, Status
-from moderation.services import comments, submission
+from moderation.services import authorship, comments, sites, submission
 from moderation.services.comments import CommentView
 from moderation.services.privacy import keyed_hash
-from moderation.services.submission import Once, Receipt, Submission
+from moderation.services.submission import AuthorClaim, Once, Receipt, Submission
 
 blp = blueprint("comments", "/comments", "Comments on their way to a decision and after it")
 
@@ -52,11 +53,13 @@ class Comments(MethodView):
         """Take a comment in.
 
         With ``Idempotency-Key`` the same request gives the same comment; with ``Prefer: wait=N`` (up to 10 seconds) the
-        answer waits for the decision and is then exactly that of ``GET /v1/comments/{id}``.
+        answer waits for the decision and is then exactly that of ``GET /v1/comments/{id}``. ``Author-Token`` in the answer opens
+        the comment for its author (``/v1/own``). ``Author-Login`` carries the blog's own login (a signed token).
         """
-        asked = _from_connection(asked)
+        known = vouched_author()
+        asked = _from_connection(asked, known)
         enforce_on_author(context().limits, principal())
-        return _answer(_submit(asked))
+        return _answer(_submit(asked, known))
 
     @blp.arguments(CommentsQuery, location="query")
     @blp.response(200, CommentsOut)
@@ -152,10 +155,10 @@ def _view(comment_id: UUID) -> CommentView:
         return comments.view(session, principal().site_id, comment_id)
 
 
-def _submit(asked: Submission) -> Receipt:
+def _submit(asked: Submission, known: AuthorClaim | None) -> Receipt:
     runtime = context().runtime
     holder = principal()
-    once = _once()
+    once = _once(known=known)
     cost_ms = context().models.estimate_ms(asked.body)
 
     def unit(session: Any) -> Receipt:
@@ -163,7 +166,7 @@ def _submit(asked: Submission) -> Receipt:
             session,
             holder.site_id,
             asked,
-            vouched=holder.kind is KeyKind.SECRET,
+            vouched=holder.kind is KeyKind.SECRET or known is not None,
             secret=runtime.settings.secret,
             once=once,
             now=runtime.clock.now(),
@@ -216,20 +219,26 @@ def _submit_many(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _answer(receipt: Receipt) -> Any:
     """Answer a submission: at once, or when it is decided where the caller prefers to wait."""
-    headers: dict[str, str] = {}
-    seconds = _preferred_wait()
-    view = receipt.made if seconds is None else None
-    if seconds is not None:
-        try:
-            context().hub.wait(receipt.comment_id, seconds)
-            headers["Preference-Applied"] = f"wait={seconds:g}"
-        except Full:
-            # All places to wait are taken: the plain answer is as good.
-            pass
+    view = receipt.made if _preferred_wait() is None else None
+    headers = {} if view else wait_for(receipt.comment_id)
     view = view or _view(receipt.comment_id)
     headers["Location"] = url_for("comments.Comment", comment_id=view.id)
+    headers["Author-Token"] = authorship.token_of(context().runtime.settings.secret, receipt.comment_id)
     status = 202 if view.status == "pending" else 200
     return shown(view), status, headers
+
+
+def wait_for(comment_id: UUID) -> dict[str, str]:
+    """Wait for the decision where the caller prefers to; returns the header that says so."""
+    seconds = _preferred_wait()
+    if seconds is None:
+        return {}
+    try:
+        context().hub.wait(comment_id, seconds)
+    except Full:
+        # All places to wait are taken: the plain answer is as good.
+        return {}
+    return {"Preference-Applied": f"wait={seconds:g}"}
 
 
 def _preferred_wait() -> float | None:
@@ -238,7 +247,7 @@ def _preferred_wait() -> float | None:
     return min(float(found[1]), LONGEST_WAIT) if found else None
 
 
-def _once(limit: int | None = None) -> Once | None:
+def _once(limit: int | None = None, known: AuthorClaim | None = None) -> Once | None:
     """Return the request's idempotency: its key, whose it is, and what was asked."""
     key = idempotency_key()
     if key is None:
@@ -247,19 +256,22 @@ def _once(limit: int | None = None) -> Once | None:
     scope = f"{holder.site_id.hex}:{request.endpoint}"
     if holder.kind is KeyKind.PUBLISHABLE:
         # Everybody has this key: one reader's idempotency key must not answer with another's comment.
-        whose = keyed_hash(context().runtime.settings.secret, b"idempotency", request.remote_addr or "").hex()
+        who = f"login {known.id}" if known else request.remote_addr or ""
+        whose = keyed_hash(context().runtime.settings.secret, b"idempotency", who).hex()
         scope = f"{scope}:{whose}"
     data = body_bytes() if limit is None else body_bytes(limit)
     return Once(scope=scope, key=key, fingerprint=hashlib.sha256(data).digest())
 
 
 OURS_TO_SAY = (("ip", "address"), ("user_agent", "user_agent"), ("id", "id"))
+THE_BLOGS_TO_SAY = ("excerpt", "author_names", "published_at")
+"""What counts as quoted from a page, and who wrote it, is not for its readers to say."""
 
 
-def _from_connection(asked: Submission) -> Submission:
-    """With a publishable key, take from the connection what a browser must not say about itself."""
+def _from_connection(asked: Submission, known: AuthorClaim | None) -> Submission:
+    """With a publishable key, take from the connection and the login what a browser must not say about itself or the page."""
     if principal().kind is not KeyKind.PUBLISHABLE:
-        return asked
+        return replace(asked, author=known) if known else asked
     detail = "Only the blog's server may say this; with a publishable key it comes from the connection."
     faults = [fault(f"/author/{name}", "not-yours-to-say", detail) for name, field in OURS_TO_SAY if getattr(asked.author, field)]
     faults += [
@@ -267,7 +279,12 @@ def _from_connection(asked: Submission) -> Submission:
         for name in ("external_id", "submitted_at")
         if getattr(asked, name) is not None
     ]
+    faults += [fault(f"/post/{name}", "not-yours-to-say", detail) for name in THE_BLOGS_TO_SAY if getattr(asked.post, name)]
     if faults:
         raise Problem(422, "not-yours-to-say", detail, faults=faults)
+    if sites.origin_of(asked.post.url) not in g.origins:
+        elsewhere = "The page is not one of the site's."
+        raise Problem(422, "page-elsewhere", elsewhere, faults=[fault("/post/url", "page-elsewhere", elsewhere)])
     agent = request.headers.get("User-Agent", "")[:2000] or None
-    return replace(asked, author=replace(asked.author, address=request.remote_addr, user_agent=agent))
+    author = replace(known or asked.author, address=request.remote_addr, user_agent=agent)
+    return replace(asked, author=author, post=replace(asked.post, vouched=False))

@@ -8,16 +8,22 @@ from marshmallow import ValidationError
 
 from api.auth import needs, principal
 from api.context import blueprint, context
-from api.schemas.fields import PostKey
-from api.schemas.thread import CountsOut, CountsQuery, ThreadOut, ThreadQuery
+from api.schemas.fields import Line, PostKey
+from api.schemas.own import PostFactsIn
+from api.schemas.thread import CountsOut, CountsQuery, ThreadOut, ThreadPost, ThreadQuery
+from moderation import models
 from moderation.errors import NotFound
 from moderation.ids import read, show
-from moderation.services import threads
+from moderation.services import posts, threads
 from moderation.services.events import iso
+from moderation.services.posts import PostReference
 from moderation.services.threads import PublicComment
 
 DEEPEST = 32
 """Levels of replies within replies in one answer."""
+
+EMPTY = "nothing-yet"
+"""The tag of a thread that has not begun."""
 
 blp = blueprint("posts", "/posts", "The public thread of a post")
 
@@ -39,21 +45,33 @@ class Thread(MethodView):
         with context().runtime.database.reading() as session:
             tag = threads.etag(session, site_id, key, variant=variant)
             if request.if_none_match.contains_weak(tag):
-                return _tagged(Response(status=304), tag)
+                return Response(status=304, headers=headers_of(tag))
             page = threads.thread(session, site_id, key, after=after, limit=query["limit"], sort=query["sort"])
-        shown = [_shown(comment) for comment in page.comments]
-        body = {
-            "post": {
-                "key": page.post.external_id or page.post.canonical_key,
-                "url": page.post.url,
-                "title": page.post.title,
-                "openness": str(page.post.openness),
-            },
-            "comments": nest(shown) if query["nested"] else shown,
-            "total": page.total,
-            "next": show("comment", page.next) if page.next else None,
-        }
-        return body, 200, {"ETag": f'W/"{tag}"', "Cache-Control": "private, no-cache"}
+        return shown_thread(page, nested=query["nested"]), 200, headers_of(tag)
+
+
+@blp.route("/<path:key>")
+class Post(MethodView):
+    """A page of the blog, by the blog's own id of it."""
+
+    @blp.arguments(PostFactsIn)
+    @blp.response(200, ThreadPost)
+    @needs("posts:write")
+    def put(self, facts: dict[str, Any], key: str) -> Any:
+        """Say what is known of a page before anybody comments on it: what its text quotes is judged apart from a comment's words.
+
+        Readers' browsers cannot say this; what they say of a page that is known already is not taken over.
+        """
+        runtime = context().runtime
+        try:
+            named = Line(longest=200, shortest=1).deserialize(key)
+        except ValidationError:
+            raise NotFound("post", key) from None
+        reference = PostReference(**{**facts, "id": named})
+        post = runtime.database.transact(
+            lambda session: posts.register(session, principal().site_id, reference, now=runtime.clock.now())
+        )
+        return _shown_post(post)
 
 
 @blp.route("/counts")
@@ -77,10 +95,29 @@ def _key(key: str) -> str:
         raise NotFound("post", key) from None
 
 
-def _tagged(response: Response, tag: str) -> Response:
-    response.headers["ETag"] = f'W/"{tag}"'
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
+def headers_of(tag: str) -> dict[str, str]:
+    """Return the headers by which a browser keeps a thread and asks whether it is still the same."""
+    return {"ETag": f'W/"{tag}"', "Cache-Control": "private, no-cache"}
+
+
+def shown_thread(page: threads.Thread, *, nested: bool) -> dict[str, Any]:
+    """Return a page of a thread as JSON."""
+    shown = [_shown(comment) for comment in page.comments]
+    return {
+        "post": _shown_post(page.post),
+        "comments": nest(shown) if nested else shown,
+        "total": page.total,
+        "next": show("comment", page.next) if page.next else None,
+    }
+
+
+def _shown_post(post: models.Post) -> dict[str, Any]:
+    return {
+        "key": post.external_id or post.canonical_key,
+        "url": post.url,
+        "title": post.title,
+        "openness": str(post.openness),
+    }
 
 
 def _shown(comment: PublicComment) -> dict[str, Any]:

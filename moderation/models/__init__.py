@@ -1,5 +1,6 @@
 """SQLAlchemy mappings, one noun per file; importing this package makes all tables known to Alembic."""
 
+from moderation.models.appeal import Appeal
 from moderation.models.assessment import Assessment, Mode, Score
 from moderation.models.audit import Audit
 from moderation.models.author import Author, IdentityKind
@@ -47,6 +48,7 @@ from moderation.models.site import (
 
 __all__ = [
     "Activation",
+    "Appeal",
     "Assessment",
     "Attempt",
     "Audit",

@@ -113,8 +113,10 @@ def decide(session: Session, comment: Comment, outcome: Outcome, *, now: datetim
     if outcome.publish:
         visible: int | None = outcome.revision
     else:
-        # A held revision leaves the approved one before it in public; a rejection takes everything down.
-        visible = None if status is Status.REJECTED or by_human else comment.visible_revision
+        # A held revision leaves the approved one before it in public; a rejection takes everything down, and so does a hold of
+        # the very revision that is public.
+        taken_down = status is Status.REJECTED or by_human or comment.visible_revision == outcome.revision
+        visible = None if taken_down else comment.visible_revision
     _change(
         session,
         comment,

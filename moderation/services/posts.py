@@ -20,7 +20,11 @@ TRACKING_NAMES = frozenset({"fbclid", "gclid", "dclid", "msclkid", "igshid", "yc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostReference:
-    """The page that a comment stands under, as the blog names it."""
+    """The page that a comment stands under, as the blog names it; ``vouched`` says that it was the blog who named it.
+
+    A reader's browser may name a page that is new, and changes nothing about one that is known: whoever could rewrite the
+    excerpt would decide what counts as quoted from it.
+    """
 
     id: str | None = None
     url: str
@@ -28,6 +32,7 @@ class PostReference:
     excerpt: str = ""
     author_names: tuple[str, ...] = ()
     published_at: datetime | None = None
+    vouched: bool = True
 
 
 def canonical_key(url: str) -> str:
@@ -83,6 +88,8 @@ def resolve(session: Session, site_id: UUID, reference: PostReference, *, now: d
         if post is None:
             raise NotFound("post", key)
         return post
+    if not reference.vouched:
+        return post
     changes: Mapping[str, object] = {
         "title": reference.title,
         "excerpt": reference.excerpt,
@@ -94,6 +101,18 @@ def resolve(session: Session, site_id: UUID, reference: PostReference, *, now: d
             setattr(post, name, value)
     if reference.id and post.external_id is None:
         post.external_id = reference.id
+    return post
+
+
+def register(session: Session, site_id: UUID, reference: PostReference, *, now: datetime) -> Post:
+    """Store what the blog says of a page before anybody has commented on it; an address that changed is taken over, too."""
+    post = resolve(session, site_id, reference, now=now)
+    key = canonical_key(reference.url)
+    if reference.id and post.external_id == reference.id and post.url != reference.url:
+        taken = session.scalars(_BY_KEY, {"site": site_id, "key": key}).first()
+        if taken is None or taken.id == post.id:
+            post.canonical_key, post.url = key, reference.url
+    session.flush()
     return post
 
 

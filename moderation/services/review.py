@@ -17,7 +17,7 @@ from moderation.ids import show
 from moderation.models import Case, CaseKind, Comment, Decider, Decision, Status, User
 from moderation.policy.shipped import REASONS
 from moderation.policy.verdict import Verdict
-from moderation.services import audit, decisions, posts
+from moderation.services import audit, decisions, posts, second_looks
 from moderation.services.comments import CommentView, views
 from moderation.services.decisions import Outcome
 
@@ -94,12 +94,13 @@ def case(session: Session, site_id: UUID, case_id: UUID, *, now: datetime) -> Ca
 def claim(session: Session, site_id: UUID, case_id: UUID, *, user_id: UUID, now: datetime) -> CaseView:
     """Take a case for a moderator, or keep it: others see that they need not begin.
 
-    Raises NotFound, ClaimedByAnother while a colleague's claim lasts, and Conflict for a closed case.
+    Raises NotFound, ClaimedByAnother while a colleague's claim lasts, and Conflict for a closed case or one's own second look.
     """
     found = _find(session, site_id, case_id, lock=True)
     if found.closed_at is not None:
         raise Conflict("The case is closed.", case=show("case", found.id))
     _refuse_if_claimed(session, found, user_id, now=now)
+    second_looks.refuse_own(session, found, user_id)
     found.claimed_by = user_id
     found.claimed_until = now + CLAIM
     session.flush()
@@ -184,6 +185,7 @@ def decide(
         raise AlreadyDecided("A colleague decided first.", **_state(session, comment))
     if open_case is not None:
         _refuse_if_claimed(session, open_case, user_id, now=now)
+        second_looks.refuse_own(session, open_case, user_id)
     return decisions.decide(
         session,
         comment,

@@ -12,7 +12,7 @@ from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Row, and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from moderation.ids import show
 from moderation.models import Author, Comment, Post, Revision, Status
@@ -54,6 +54,57 @@ class Thread:
     comments: list[PublicComment]
     total: int
     next: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedEntry:
+    """A public comment as a feed has it; ``published_at`` is when it became public, ``updated_at`` when its text was sent."""
+
+    id: str
+    uuid: UUID
+    post_url: str
+    post_title: str
+    author_name: str
+    body: str
+    published_at: datetime
+    updated_at: datetime
+
+
+def newest(session: Session, site_id: UUID, *, key: str | None = None, limit: int = 50) -> list[FeedEntry]:
+    """Return the newest public comments of a site or of one of its posts, newest first; a reply to a hidden one waits with it.
+
+    Raises NotFound for an unknown post.
+    """
+    above = aliased(Comment)
+    wanted = [Comment.site_id == site_id, Comment.visible_revision.is_not(None)]
+    if key is not None:
+        wanted.append(Comment.post_id == posts.find(session, site_id, key).id)
+    rows = session.execute(
+        select(Comment, Author, Revision, Post)
+        .join(Author, Author.id == Comment.author_id)
+        .join(Post, Post.id == Comment.post_id)
+        .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.visible_revision))
+        .outerjoin(above, above.id == Comment.parent_id)
+        .where(
+            *wanted,
+            or_(above.id.is_(None), above.visible_revision.is_not(None), above.status.in_(REMOVED)),
+        )
+        .order_by(Comment.id.desc())
+        .limit(limit)
+    ).all()
+    return [
+        FeedEntry(
+            id=show("comment", comment.id),
+            uuid=comment.id,
+            post_url=post.url,
+            post_title=post.title,
+            author_name=revision.context.get("author_name") or author.name,
+            body=revision.body,
+            published_at=comment.published_at or comment.created_at,
+            updated_at=max(revision.created_at, comment.published_at or comment.created_at),
+        )
+        for comment, author, revision, post in rows
+    ]
 
 
 def etag(session: Session, site_id: UUID, key: str, *, variant: str = "") -> str:
