@@ -1,33 +1,34 @@
-"""The demo blog: a small news site on an origin of its own, with threads and forms that use Tidegate as any blog would.
+"""The demo blog: a small news site on an origin of its own, with the comment section in its pages as any blog would have it.
 
 It is a client. All it knows of the installation is ``demo.json``, and it verifies webhooks with a few lines of its own, as a
-receiver in another language would. Readers' browsers send comments with the publishable key; a browser without JavaScript sends
-them to the blog, which passes them on with its secret key. ``python -m api.demo --port N`` serves it on the loopback address.
+receiver in another language would. Its pages hold the approved comments as HTML, which the comment section's script takes over,
+and it tells Tidegate what its articles say. ``python -m api.demo --port N`` serves it on the loopback address.
 """
 
 import argparse
 import base64
 import binascii
+import contextlib
 import hmac
 import http.client
 import json
 import logging
 import os
-import secrets
+import re
 import signal
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
-from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
-from werkzeug.wrappers import Response as AnyResponse
 
 from api.demo_blog.articles import ARTICLES, BY_SLUG, Article
 from moderation.config import Settings
@@ -36,22 +37,11 @@ HOST: Final = "127.0.0.1"
 PATIENCE: Final = 3.0
 """Seconds that a page waits for the API; a thread that does not come in time is left out, and the article still appears."""
 
-WAIT: Final = 5
-"""Seconds that a form without JavaScript waits for the decision."""
-
 TOLERANCE: Final = 300
 """Seconds by which a webhook's time may differ from ours: an old one that somebody recorded is refused (Standard Webhooks)."""
 
 LARGEST: Final = 256 * 1024
 SHOWN: Final = 50
-
-MESSAGES: Final = {
-    "approved": "Thank you. Your comment is published.",
-    "flagged": "Thank you. A moderator will read your comment before it appears.",
-    "pending": "Thank you. Your comment is being checked.",
-    "rejected": "Your comment was not published.",
-    "fault": "The comment could not be sent. Please try again.",
-}
 
 
 class Unreachable(Exception):
@@ -63,6 +53,7 @@ class Demo:
     """What the blog has to know of the installation: the contents of ``demo.json`` that it uses."""
 
     base_url: str
+    site: str
     publishable_key: str
     secret_key: str
     webhook_secret: str
@@ -81,23 +72,47 @@ class Demo:
         """Return an article's address, whatever the request at hand called this host."""
         return self.demo_blog_url + url_for("article", slug=article.slug)
 
-    def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
-        """Ask the API with the secret key and return status and JSON; raises Unreachable."""
+    def comments_of(self, article: Article) -> str | None:
+        """Return an article's approved comments as HTML, None where they cannot be had."""
+        query = urlencode({"post": article.slug, "url": self.page_of(article), "title": article.title, "lang": "en"})
+        try:
+            status, found = self._ask("GET", f"/s/{self.site}/fragment?{query}")
+        except Unreachable:
+            return None
+        return found.decode() if status == http.HTTPStatus.OK else None
+
+    def tell_of(self, article: Article) -> None:
+        """Tell Tidegate what an article says, so that what a comment quotes from it is known; raises Unreachable."""
+        facts = {
+            "url": self.page_of(article),
+            "title": article.title,
+            "excerpt": text_of(article),
+            "author_names": [article.author],
+            "published_at": article.published_at.isoformat(),
+        }
+        status, _ = self._ask("PUT", f"/v1/posts/{quote(article.slug)}", facts)
+        if status != http.HTTPStatus.OK:
+            raise Unreachable(f"status {status}")
+
+    def _ask(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         parts = urlsplit(self.base_url)
         connection = (http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection)(
-            parts.netloc, timeout=PATIENCE + (WAIT if body is not None else 0)
+            parts.netloc, timeout=PATIENCE
         )
-        sent = {"Authorization": f"Bearer {self.secret_key}", "Accept": "application/json", **(headers or {})}
-        if body is not None:
-            sent["Content-Type"] = "application/json"
+        sent = {"Authorization": f"Bearer {self.secret_key}", "Content-Type": "application/json"} if body is not None else {}
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, sent)
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
             raise Unreachable(type(error).__name__) from error
         finally:
             connection.close()
+
+
+def text_of(article: Article) -> str:
+    """Return the words of an article without its markup."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", render_template(f"articles/{article.slug}.html"))).split())
 
 
 def verify(secret: str, headers: Any, body: bytes, *, now: float) -> str | None:
@@ -188,9 +203,10 @@ def create_app(home: Path) -> Flask:
     @app.after_request
     def harden(response: Response) -> Response:
         demo = Demo.read(home)
+        api = demo.base_url if demo else ""
         response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-            f"connect-src 'self' {demo.base_url if demo else ''}; form-action 'self'; base-uri 'none'; "
+            f"default-src 'none'; script-src 'self' {api}; style-src 'self'; img-src 'self'; "
+            f"connect-src 'self' {api}; form-action 'self'; base-uri 'none'; "
             "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
         )
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -206,24 +222,18 @@ def _serve_pages(app: Flask, home: Path) -> None:
     def index() -> str:
         return render_template("index.html", articles=ARTICLES, demo=Demo.read(home))
 
+    told: set[tuple[Demo, str]] = set()
+
     @app.get("/<slug>")
     def article(slug: str) -> str:
-        outcome = request.args.get("outcome", "")
-        return _article(home, _find(slug), outcome=outcome if outcome in MESSAGES else "")
-
-    @app.post("/<slug>/comments")
-    def post_comment(slug: str) -> AnyResponse | tuple[str, int]:
-        found = _find(slug)
-        origin = request.headers.get("Origin", request.host_url.rstrip("/"))
-        if request.headers.get("Sec-Fetch-Site", "same-origin") not in {
-            "same-origin",
-            "none",
-        } or origin != request.host_url.rstrip("/"):
-            abort(403, "Comments are sent from this blog's own pages.")
-        outcome, message = _send(home, found)
-        if outcome == "fault":
-            return _article(home, found, outcome=outcome, message=message), 502 if message == MESSAGES["fault"] else 422
-        return redirect(url_for("article", slug=slug, outcome=outcome) + "#write", 303)
+        found = BY_SLUG.get(slug) or abort(404)
+        demo = Demo.read(home)
+        if demo is not None and (demo, slug) not in told:
+            # It is told again with the next reader where the API is away.
+            with contextlib.suppress(Unreachable):
+                demo.tell_of(found)
+                told.add((demo, slug))
+        return render_template("article.html", article=found, demo=demo, comments=demo.comments_of(found) if demo else None)
 
 
 def _serve_inbox(app: Flask, home: Path) -> None:
@@ -244,71 +254,6 @@ def _serve_inbox(app: Flask, home: Path) -> None:
         if message is None:
             return "the signature does not verify\n", 401
         return ("received\n", 200) if inbox.take(message, body) else ("received before\n", 200)
-
-
-def _find(slug: str) -> Article:
-    found = BY_SLUG.get(slug)
-    return found if found is not None else abort(404)
-
-
-def _article(home: Path, article: Article, *, outcome: str, message: str = "") -> str:
-    demo = Demo.read(home)
-    return render_template(
-        "article.html",
-        article=article,
-        demo=demo,
-        thread=_thread(demo, article) if demo else None,
-        outcome=outcome,
-        message=message or MESSAGES.get(outcome, ""),
-        reply_to=request.values.get("reply_to") or request.form.get("parent_id", ""),
-        draft={name: request.form.get(name, "") for name in ("name", "email", "body")},
-        once=request.form.get("once") or secrets.token_urlsafe(16),
-    )
-
-
-def _thread(demo: Demo, article: Article) -> list[dict[str, Any]] | None:
-    """Return the public comments in the order of the thread, None where they cannot be had."""
-    try:
-        status, answer = demo.call("GET", f"/v1/posts/{quote(article.slug)}/comments?limit=200")
-    except Unreachable:
-        return None
-    if status == http.HTTPStatus.NOT_FOUND:
-        # Nobody has commented yet: the API has not heard of the article.
-        return []
-    return list(answer["comments"]) if status == http.HTTPStatus.OK else None
-
-
-def _send(home: Path, article: Article) -> tuple[str, str]:
-    """Pass a form on to the API for a browser without JavaScript; returns the outcome and what to say."""
-    demo = Demo.read(home)
-    form = request.form
-    if demo is None:
-        return "fault", MESSAGES["fault"]
-    author = {"name": form.get("name", ""), "ip": request.remote_addr, "user_agent": request.headers.get("User-Agent", "")[:1000]}
-    comment = {
-        "post": {
-            "id": article.slug,
-            "url": demo.page_of(article),
-            "title": article.title,
-            "excerpt": article.summary,
-        },
-        "author": {name: value for name, value in {**author, "email": form.get("email")}.items() if value},
-        "body": form.get("body", "").replace("\r\n", "\n"),
-        "honeypot": form.get("website", ""),
-        **({"parent_id": form["parent_id"]} if form.get("parent_id") else {}),
-    }
-    headers = {"Idempotency-Key": form.get("once") or secrets.token_urlsafe(16), "Prefer": f"wait={WAIT}"}
-    try:
-        status, answer = demo.call("POST", "/v1/comments", comment, headers)
-    except Unreachable:
-        return "fault", MESSAGES["fault"]
-    if status in {http.HTTPStatus.OK, http.HTTPStatus.ACCEPTED}:
-        outcome = str(answer.get("status"))
-        return (outcome if outcome in MESSAGES else "pending"), ""
-    if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-        return "fault", MESSAGES["fault"]
-    errors = answer.get("errors") or [{}]
-    return "fault", str(errors[0].get("detail") or answer.get("detail") or answer.get("title"))
 
 
 def main() -> None:
