@@ -32,6 +32,13 @@ def style() -> Response:
     return _file("page.css", "text/css; charset=utf-8")
 
 
+@blp.get("/embed/icon.svg")
+@needs(PUBLIC)
+def icon() -> Response:
+    """Return the icon of the pages without JavaScript."""
+    return _file("icon.svg", "image/svg+xml")
+
+
 @blp.get("/embed/texts/<language>.json")
 @needs(PUBLIC)
 def sentences(language: str) -> Response:

@@ -38,7 +38,7 @@ def report(
         raise NotFound("comment", show("comment", comment_id))
     if _has_complained(session, comment, reporter):
         return False
-    earlier = set(session.execute(select(Report.reason, Report.created_at).where(Report.comment_id == comment.id)).tuples())
+    earlier = session.execute(select(Report.reason, Report.created_at).where(Report.comment_id == comment.id)).all()
     session.add(
         Report(
             id=new_id(),

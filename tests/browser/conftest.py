@@ -65,7 +65,7 @@ class Watch:
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self.note(f"console {message.type}: {message.text}")
+            self.note(f"console {message.type}: {message.text} ({message.location['url']})")
 
     def _asked(self, dialog: Dialog) -> None:
         self.note(f"dialog: {dialog.message}")

@@ -62,7 +62,7 @@ def blog(installation: Installation) -> Iterator[Blog]:
 
 def write(page: Page, body: str, name: str = "Ada") -> None:
     page.get_by_label("Your name").fill(name)
-    page.get_by_label("Your comment", exact=True).fill(body)
+    page.get_by_role("textbox", name="Your comment").fill(body)
     page.get_by_role("button", name="Send").click()
 
 
@@ -127,8 +127,8 @@ def test_the_nudge_comes_once_and_shows_no_score(blog: Blog, reader: Page) -> No
     check_for_everybody(reader)
     shot(reader, "nudge")
     nudge.get_by_role("button", name="Change it").click()
-    expect(reader.get_by_label("Your comment", exact=True)).to_be_focused()
-    reader.get_by_label("Your comment", exact=True).fill(CIVIL)
+    expect(reader.get_by_role("textbox", name="Your comment")).to_be_focused()
+    reader.get_by_role("textbox", name="Your comment").fill(CIVIL)
     reader.get_by_role("button", name="Send").click()
     expect(status(reader)).to_have_text("Published. Thank you for joining in.")
 
@@ -210,7 +210,7 @@ def test_offline_keeps_the_text_and_sends_it_once(blog: Blog, reader: Page, watc
     reader.context.set_offline(True)
     write(reader, CIVIL)
     expect(status(reader)).to_contain_text("We could not reach the comments. Your text is kept here.")
-    expect(reader.get_by_label("Your comment", exact=True)).to_have_value(CIVIL)
+    expect(reader.get_by_role("textbox", name="Your comment")).to_have_value(CIVIL)
     reader.context.set_offline(False)
     reader.get_by_role("button", name="Try again").click()
     expect(status(reader)).to_have_text("Published. Thank you for joining in.")
@@ -218,9 +218,9 @@ def test_offline_keeps_the_text_and_sends_it_once(blog: Blog, reader: Page, watc
 
 
 def test_a_draft_survives_a_reload(reader: Page) -> None:
-    reader.get_by_label("Your comment", exact=True).fill("Half a thought")
+    reader.get_by_role("textbox", name="Your comment").fill("Half a thought")
     reader.reload()
-    expect(reader.get_by_label("Your comment", exact=True)).to_have_value("Half a thought")
+    expect(reader.get_by_role("textbox", name="Your comment")).to_have_value("Half a thought")
 
 
 def test_everything_can_be_done_with_keys_alone(blog: Blog, reader: Page) -> None:
