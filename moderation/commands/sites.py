@@ -1,5 +1,7 @@
 """``tidegate site``: the blogs that this installation moderates for."""
 
+from typing import TextIO
+
 import click
 from sqlalchemy import func, select
 
@@ -7,7 +9,7 @@ from moderation.commands.shell import BY, FINDING, OK, USAGE, Fault, Shell, shel
 from moderation.ids import show
 from moderation.models import Case, Comment, Site
 from moderation.policy.shipped import SHIPPED
-from moderation.services import endpoints, keys, pins, policies, sites
+from moderation.services import endpoints, keys, logins, pins, policies, sites
 from moderation.services.assessment import Models
 
 
@@ -112,6 +114,35 @@ def model(shell: Shell, name: str, *, pin: str | None, unpin: bool) -> int:
     lines += ["the pinned version is not installed: every comment waits for a human"] if lost else []
     shell.show({"site": name, "installed": installed, "pinned": pinned, "scored": not lost}, lines)
     return FINDING if lost else OK
+
+
+@site.command()
+@click.argument("name")
+@click.option(
+    "--public-key",
+    "public_keys",
+    multiple=True,
+    type=click.File(),
+    metavar="FILE",
+    help="Ed25519 public key in PEM for EdDSA tokens; may be given twice. The keys named before are replaced.",
+)
+@shelled
+def login(shell: Shell, name: str, *, public_keys: tuple[TextIO, ...]) -> None:
+    """Show the secret by which the blog of the site NAME signs its readers' login tokens (HS256), or set its public keys."""
+    pems = [file.read() for file in public_keys]
+    with shell.database.transaction() as session:
+        found = sites.find(session, name)
+        if pems:
+            logins.set_keys(session, found.id, pems, by=BY, now=shell.now)
+    secret = logins.secret_of(shell.settings.secret, found.id)
+    answer = {
+        "site": found.name,
+        "audience": found.name,
+        "issuers": found.origins,
+        "secret": secret,
+        "public_keys_set": len(pems),
+    }
+    shell.show(answer, [f"{len(pems)} public keys set for {found.name}"] if pems else [secret])
 
 
 def _basics(found: Site) -> dict[str, object]:

@@ -27,7 +27,7 @@
 :host { --_accent: var(--tidegate-accent, #0b5a6f); --_on: var(--tidegate-on-accent, #fff); --_quiet: var(--tidegate-quiet, #5a6068);
   --_line: var(--tidegate-line, #d5d9de); --_good: var(--tidegate-good, #1d6b3a); --_wait: var(--tidegate-wait, #7a5200);
   --_bad: var(--tidegate-bad, #9b1c1c); --_radius: var(--tidegate-radius, 6px); --_gap: var(--tidegate-gap, 1rem);
-  display: block; font: inherit; line-height: 1.55; color: var(--tidegate-text, inherit); overflow-wrap: anywhere; }
+  display: block; accent-color: var(--_accent); font: inherit; line-height: 1.55; color: var(--tidegate-text, inherit); overflow-wrap: anywhere; }
 @supports (color: light-dark(red, red)) {
   :host { --_accent: var(--tidegate-accent, light-dark(#0b5a6f, #7cc4d8)); --_on: var(--tidegate-on-accent, light-dark(#fff, #10211f));
     --_quiet: var(--tidegate-quiet, light-dark(#5a6068, #a4abb3)); --_line: var(--tidegate-line, light-dark(#d5d9de, #3a3f46));
@@ -39,6 +39,8 @@
 * { box-sizing: border-box; }
 h2, h3 { line-height: 1.25; margin: 0 0 .5rem; font-size: 1.2em; }
 h3 { font-size: 1em; }
+form > h2 { margin-top: 1.2rem; }
+.acts > a { font-size: .9em; }
 p { margin: .3rem 0; }
 ol { list-style: none; margin: 0; padding: 0; }
 ol ol { padding-inline-start: var(--_gap); }
@@ -145,6 +147,8 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
       const url = this.dataset.url || (canonical && new URL(canonical).origin === location.origin ? canonical : here);
       this.page = { url, title: (this.dataset.title || document.title).slice(0, 500), ...(this.dataset.post ? { id: this.dataset.post } : {}) };
       this.lang_ = languageOf(this);
+      // Dates as this reader writes them, where that is the language of the page.
+      this.locale = (navigator.languages || []).find((each) => each.split("-")[0] === this.lang_) || this.lang_;
       this.login ??= this.dataset.login || "";
       this.sort = this.dataset.sort === "newest" ? "newest" : "oldest";
       this.owns = new Map();
@@ -327,7 +331,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
       const name = comment.author.name || t.page.anonymous;
       const bdi = h("bdi", {}, name);
       const at = new Date(comment.created_at);
-      const when = new Intl.DateTimeFormat(this.lang_, { dateStyle: "medium", timeStyle: "short" }).format(at);
+      const when = new Intl.DateTimeFormat(this.locale, { dateStyle: "medium", timeStyle: "short" }).format(at);
       const address = `${this.page.url.split("#")[0]}#${comment.id}`;
       const inside = h("div");
       const acts = h("div", { class: "acts" });
@@ -546,7 +550,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
       const can = (name) => own.view.actions.includes(name);
       const close = (key) => { inside.replaceChildren(); this.shadowRoot.querySelector(`[data-k="${key}-${own.id}"]`)?.focus(); };
       if (can("second_look")) {
-        const until = new Intl.DateTimeFormat(this.lang_, { dateStyle: "long" }).format(new Date(own.view.second_look.until));
+        const until = new Intl.DateTimeFormat(this.locale, { dateStyle: "long" }).format(new Date(own.view.second_look.until));
         acts.append(h("button", { type: "button", part: "button", "data-k": `look-${own.id}`, title: fill(t.own.second_look_how, { date: until }),
           click: () => act("POST", "/second-look") }, t.own.second_look));
       }
@@ -586,6 +590,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
         h("label", { class: "choice" }, h("input", { type: "radio", name: `reason-${comment.id}`, value: key }), t.report[key]));
       const send = async () => {
         const reason = Number(form.querySelector("input:checked")?.value || 0);
+        said.textContent = "";
         if (!reason || (reason === 9 && !note.value.trim())) {
           said.textContent = t.report.note_needed;
           (reason ? note : form.querySelector("input")).focus();
@@ -600,7 +605,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
           said.textContent = error.told || t.offline.reading;
         }
       };
-      const form = h("form", { novalidate: true, submit: (event) => { event.preventDefault(); send(); } },
+      const form = h("form", { novalidate: true, change: () => { said.textContent = ""; }, submit: (event) => { event.preventDefault(); send(); } },
         h("fieldset", {}, h("legend", {}, t.report.title), ...choices),
         h("label", { for: `note-${comment.id}` }, t.report.note), note, said,
         h("div", { class: "acts" }, h("button", { class: "main", part: "button" }, t.report.send),
