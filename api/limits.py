@@ -50,6 +50,8 @@ KEY = Rule("key", RateLimitItemPerSecond(600), moving=False)
 BROWSERS = Rule("publishable-key", RateLimitItemPerSecond(100), moving=False)
 READER = Rule("address", RateLimitItemPerMinute(120))
 AUTHOR = Rule("author", RateLimitItemPerMinute(10))
+PIECES = Rule("pieces", RateLimitItemPerSecond(50), moving=False)
+"""Fragments and feeds: a blog's server fetches them for all of its readers from one address."""
 NUDGES = Rule("nudges", RateLimitItemPerMinute(20))
 STRANGER = Rule("failed-keys", RateLimitItemPerMinute(30))
 """Wrong keys from one address."""

@@ -46,12 +46,12 @@ class Place:
         return origin_of(url) in self.origins
 
 
-def place(name: str) -> Place:
-    """Return a site by its name and count the request against the reader's address; raises NotFound and Problem (429)."""
+def place(name: str, rule: limits.Rule = limits.READER) -> Place:
+    """Return a site by its name and count the request against the address it came from; raises NotFound and Problem (429)."""
     here = context()
     with here.runtime.database.reading() as session:
         found = place_of(sites.find(session, name))
-    spend(found.id)
+    here.limits.spend(rule, f"{found.id.hex}:{here.limits.caller()}")
     g.language = texts.chosen(found.language)
     return found
 

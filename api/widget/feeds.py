@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import orjson
 from flask import Response, g, request
 
+from api import limits
 from api.auth import PUBLIC, needs
 from api.context import context
 from api.widget import forms, texts
@@ -77,7 +78,7 @@ def json_feed(site: str) -> Response:
 
 
 def _gathered(site: str) -> tuple[Place, list[FeedEntry], str]:
-    where = place(site)
+    where = place(site, limits.PIECES)
     asked = PageQuery().load(forms.sent(request.args.to_dict()))
     keys = [key for key in (asked["post"], asked.get("url")) if key]
     comments = texts.texts(g.language)["page"]["comments"]

@@ -8,6 +8,7 @@ from flask import Response, g, redirect, request, url_for
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response as Answer
 
+from api import limits
 from api.auth import PUBLIC, needs
 from api.context import context
 from api.errors import Problem
@@ -75,7 +76,7 @@ def write(site: str) -> Answer:
 @needs(PUBLIC)
 def fragment(site: str) -> Response:
     """Return a page's approved comments as a piece of HTML, for a blog to put into its page."""
-    where = place(site)
+    where = place(site, limits.PIECES)
     asked = PageQuery().load(forms.sent(request.args.to_dict()))
     found = _read(where, asked)
     answer = page("fragment.html", place=where, asked=asked, **_listed(found))

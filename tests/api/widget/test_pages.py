@@ -167,3 +167,10 @@ def test_a_reader_may_do_no_more_than_before(sqlite_reader: Any) -> None:
     for method, path in (("PATCH", "/v1/comments/"), ("DELETE", "/v1/comments/"), ("GET", "/v1/comments/")):
         assert sqlite_reader.call(method, path + comment_id, {"body": "x"}).status_code == 403
     assert sqlite_reader.call("PUT", "/v1/posts/p1", {"url": PAGE["url"]}).status_code == 403
+
+
+def test_a_blogs_server_may_fetch_for_all_of_its_readers(sqlite_reader: Any) -> None:
+    fetched = {sqlite_reader.door.client.get(f"/s/blog/fragment?{QUERY}").status_code for _ in range(40)}
+    assert fetched == {200}
+    looked = [sqlite_reader.door.client.get(f"/s/blog/comments?{QUERY}").status_code for _ in range(121)]
+    assert looked == [200] * 120 + [429]
