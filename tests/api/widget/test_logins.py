@@ -104,7 +104,7 @@ def test_a_token_that_says_too_little_or_too_much_is_refused(sqlite_reader: Any,
 
 
 def test_only_the_two_algorithms_are_known(sqlite_reader: Any) -> None:
-    none = jwt.encode(claims(), None, "none")
+    none = jwt.encode(claims(), "", "none")
     rsa = jwt.encode(claims(), generate_private_key(65537, 2048), "RS256")
     longer = jwt.encode(claims(), secret_of(sqlite_reader) * 2, "HS512")
     wrong = jwt.encode(claims(), "another secret of forty-three characters....", "HS256")
