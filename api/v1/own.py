@@ -94,7 +94,7 @@ def shown(found: Own, language: str) -> dict[str, Any]:
             "key": found.post.external_id or found.post.canonical_key,
             "url": found.post.url,
             "title": found.post.title,
-            "openness": str(found.post.openness),
+            "openness": str(found.openness),
         },
         "parent_id": show("comment", comment.parent_id) if comment.parent_id else None,
         "author_name": found.revision.context.get("author_name") or "",

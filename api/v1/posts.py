@@ -42,8 +42,9 @@ class Thread(MethodView):
         key = _key(key)
         after = read("comment", query["after"]) if "after" in query else None
         variant = request.query_string.decode("ascii", "replace")
+        now = context().runtime.clock.now()
         with context().runtime.database.reading() as session:
-            tag = threads.etag(session, site_id, key, variant=variant)
+            tag = threads.etag(session, site_id, key, variant=variant, now=now)
             if request.if_none_match.contains_weak(tag):
                 return Response(status=304, headers=headers_of(tag))
             page = threads.thread(session, site_id, key, after=after, limit=query["limit"], sort=query["sort"])
@@ -116,7 +117,7 @@ def _shown_post(post: models.Post) -> dict[str, Any]:
         "key": post.external_id or post.canonical_key,
         "url": post.url,
         "title": post.title,
-        "openness": str(post.openness),
+        "openness": str(post.openness_at(context().runtime.clock.now())),
     }
 
 

@@ -59,7 +59,7 @@ class PageThread(MethodView):
         with context().runtime.database.reading() as session:
             for key in keys:
                 try:
-                    tag = threads.etag(session, site_id, key, variant=variant)
+                    tag = threads.etag(session, site_id, key, variant=variant, now=context().runtime.clock.now())
                 except NotFound:
                     continue
                 if request.if_none_match.contains_weak(tag):

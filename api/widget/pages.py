@@ -203,7 +203,7 @@ def _thread(
         place=where,
         asked=asked,
         post=reference,
-        closed=found is not None and found.post.openness is Openness.CLOSED,
+        closed=found is not None and found.post.openness_at(context().runtime.clock.now()) is Openness.CLOSED,
         answering=answering,
         draft=draft or {},
         problem=problem,

@@ -32,7 +32,7 @@ from moderation.models.job import Heartbeat, Job, JobKind, Lease, Priority
 from moderation.models.label import Label
 from moderation.models.note import Note
 from moderation.models.secret import SigningSecret
-from moderation.models.session import ConsoleSession, SignInLink
+from moderation.models.session import ConsoleSession, FailedSignIn, SignInLink
 from moderation.models.site import (
     Activation,
     HashingKey,
@@ -65,6 +65,7 @@ __all__ = [
     "Endpoint",
     "EndpointState",
     "Event",
+    "FailedSignIn",
     "HashingKey",
     "Heartbeat",
     "Idempotency",

@@ -45,6 +45,14 @@ class Case(Identified, OfSite, Base):
             sqlite_where=text("closed_at IS NULL"),
             postgresql_where=text("closed_at IS NULL"),
         ),
+        Index(
+            "ix_case_closed",
+            "site_id",
+            "closed_at",
+            sqlite_where=text("closed_at IS NOT NULL"),
+            postgresql_where=text("closed_at IS NOT NULL"),
+        ),
+        Index(None, "comment_id", "id"),
     )
 
     comment_id: Mapped[UUID] = mapped_column(ForeignKey("comment.id"))

@@ -33,7 +33,10 @@ class Openness(StrEnum):
 
 
 class Post(Identified, OfSite, Base):
-    """A page with a comment thread; one row however its address is written."""
+    """A page with a comment thread; one row however its address is written.
+
+    ``openness`` holds until ``openness_until``, for good where that is null; after it the post is open (``openness_at``).
+    """
 
     __tablename__ = "post"
     __table_args__ = table(
@@ -49,6 +52,11 @@ class Post(Identified, OfSite, Base):
     author_names: Mapped[list[str]] = mapped_column(default=list)
     published_at: Mapped[datetime | None]
     openness: Mapped[Openness] = mapped_column(Word(Openness), default=Openness.OPEN)
+    openness_until: Mapped[datetime | None]
+
+    def openness_at(self, now: datetime) -> Openness:
+        """Return what the post accepts at that time."""
+        return Openness.OPEN if self.openness_until is not None and self.openness_until <= now else self.openness
 
 
 class Comment(Identified, OfSite, Base):

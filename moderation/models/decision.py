@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moderation.models.base import Base, Identified, OfSite, table
@@ -31,6 +31,13 @@ class Decision(Identified, OfSite, Base):
         UniqueConstraint("comment_id", "seq"),
         UniqueConstraint("site_id", "cause"),
         UniqueConstraint("undoes"),
+        Index(
+            "ix_decision_by_people",
+            "site_id",
+            "created_at",
+            sqlite_where=text("decider = 'moderator'"),
+            postgresql_where=text("decider = 'moderator'"),
+        ),
     )
 
     comment_id: Mapped[UUID] = mapped_column(ForeignKey("comment.id"))

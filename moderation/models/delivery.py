@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moderation.models.base import Base, Identified, OfSite, table
@@ -104,7 +104,16 @@ class Publication(Identified, OfSite, Base):
     """What the blog should show of a comment (``wanted``) and what it is known to show (``applied``), as comment versions."""
 
     __tablename__ = "publication"
-    __table_args__ = table(UniqueConstraint("comment_id", "publisher_id"))
+    __table_args__ = table(
+        UniqueConstraint("comment_id", "publisher_id"),
+        Index(
+            "ix_publication_stuck",
+            "site_id",
+            "comment_id",
+            sqlite_where=text("state IN ('dead', 'paused')"),
+            postgresql_where=text("state IN ('dead', 'paused')"),
+        ),
+    )
 
     comment_id: Mapped[UUID] = mapped_column(ForeignKey("comment.id"))
     publisher_id: Mapped[UUID] = mapped_column(ForeignKey("publisher.id"))

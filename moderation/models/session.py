@@ -21,6 +21,17 @@ class SignInLink(Identified, OfSite, Base):
     used_at: Mapped[datetime | None]
 
 
+class FailedSignIn(Base):
+    """How often signing in failed lately for an account or from a network, each as a keyed hash, whether it exists or not."""
+
+    __tablename__ = "failed_sign_in"
+    __table_args__ = table(Index(None, "last_at"))
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    failures: Mapped[int]
+    last_at: Mapped[datetime]
+
+
 class ConsoleSession(Identified, OfSite, Base):
     """A person at work in the console of one site; of the cookie only the SHA-256 is kept."""
 

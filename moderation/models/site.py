@@ -66,6 +66,10 @@ class User(Identified, Base):
     name: Mapped[str]
     password_hash: Mapped[str | None]
     disabled_at: Mapped[datetime | None]
+    code_salt: Mapped[bytes | None]
+    """What the secret of the person's one-time codes is derived from; null without a second factor."""
+    code_used: Mapped[int | None]
+    """The time step of the newest code that was taken: none is taken twice."""
 
 
 class Membership(OfSite, Base):

@@ -150,7 +150,7 @@ def check(database: Database, score: Scoring, site_id: UUID, request: CheckReque
             if request.author
             else None,
             post=signals.PostFacts(
-                setting=post.openness.value if post else "open",
+                setting=post.openness_at(now).value if post else "open",
                 texts=[text for text in (request.post.title, request.post.excerpt) if text],
             )
             if request.post

@@ -75,6 +75,7 @@ class Own:
     second_look: SecondLook
     second_look_until: datetime | None
     usual_wait: timedelta | None
+    openness: Openness
 
     @property
     def public(self) -> bool:
@@ -84,9 +85,7 @@ class Own:
     @property
     def editable(self) -> bool:
         """Tell whether the author may send another text."""
-        return (
-            self.comment.status not in DONE and self.outcome is not Outcome.CLOSED and self.post.openness is not Openness.CLOSED
-        )
+        return self.comment.status not in DONE and self.outcome is not Outcome.CLOSED and self.openness is not Openness.CLOSED
 
     @property
     def withdrawable(self) -> bool:
@@ -123,9 +122,10 @@ def view(session: Session, token: str, *, secret: bytes, now: datetime, site_id:
     ).first()
     look = second_looks.standing(session, comment, now=now)
     outcome = _outcome(session, comment, decision, look, now=now)
+    post = session.get_one(Post, comment.post_id)
     return Own(
         comment=comment,
-        post=session.get_one(Post, comment.post_id),
+        post=post,
         site=session.get_one(Site, comment.site_id),
         revision=revision,
         outcome=outcome,
@@ -136,6 +136,7 @@ def view(session: Session, token: str, *, secret: bytes, now: datetime, site_id:
         second_look=look.state,
         second_look_until=look.until,
         usual_wait=usual_wait(session, comment.site_id) if comment.status is Status.FLAGGED else None,
+        openness=post.openness_at(now),
     )
 
 

@@ -107,10 +107,10 @@ def newest(session: Session, site_id: UUID, *, key: str | None = None, limit: in
     ]
 
 
-def etag(session: Session, site_id: UUID, key: str, *, variant: str = "") -> str:
+def etag(session: Session, site_id: UUID, key: str, *, variant: str = "", now: datetime | None = None) -> str:
     """Return a tag that changes with whatever the thread shows: one aggregate over the post's index, no text is read.
 
-    Raises NotFound.
+    With ``now`` also when a post opens again by itself. Raises NotFound.
     """
     post = posts.find(session, site_id, key)
     counted, versions = session.execute(
@@ -118,7 +118,8 @@ def etag(session: Session, site_id: UUID, key: str, *, variant: str = "") -> str
             Comment.site_id == site_id, Comment.post_id == post.id
         )
     ).one()
-    basis = f"{post.id.hex}:{post.title}:{post.openness}:{counted}:{versions}:{variant}"
+    openness = post.openness_at(now) if now is not None else post.openness
+    basis = f"{post.id.hex}:{post.title}:{openness}:{counted}:{versions}:{variant}"
     return hashlib.blake2b(basis.encode(), digest_size=12).hexdigest()
 
 
