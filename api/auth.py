@@ -50,6 +50,8 @@ PERMISSIONS: dict[str, frozenset[KeyKind | Role]] = {
     # The console's, which a session opens and no key does (``api.console.door``).
     "console:read": EVERYBODY,
     "console:decide": MODERATORS,
+    "console:lead": LEADERS,
+    "console:admin": frozenset({Role.ADMIN}),
 }
 """Permission to the kinds of key and the roles of people that have it."""
 

@@ -206,6 +206,7 @@ def _work(
     changes = show.changes(before, card.case.comment.body or "") if card is not None and before is not None else None
     return page(
         "queue.html",
+        place="queue",
         status=status,
         tab=tab,
         tabs=TABS,

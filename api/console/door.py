@@ -35,7 +35,10 @@ HEADERS = {
     # With "no-referrer" a browser would send "Origin: null" with our own forms.
     "Referrer-Policy": "same-origin",
 }
-LONGEST_FORM = 64 * 1024
+BY_ITSELF = frozenset({"console.news", "console.claim"})
+"""What an open page asks for without anybody doing anything."""
+
+LONGEST_FORM = 80 * 1024
 """Bytes of a form."""
 
 blp = Blueprint("console", "api.console", url_prefix="/console", template_folder="templates")
@@ -86,10 +89,16 @@ def identify(runtime: Runtime) -> Principal | None:
         shown = request.headers.get("X-CSRF-Token") or request.form.get("csrf", "")
         if not compare_digest(shown.encode(), csrf_token().encode()):
             raise Problem(403, "csrf", "This page is out of date. Please load it again; nothing was changed.")
-    if found.principal.stale:
+    # A page that asks by itself is nobody at work.
+    if found.principal.stale and request.endpoint not in BY_ITSELF:
         with runtime.database.transaction() as session:
             signing_in.touch(session, found.principal.key_id, now=now)
     return found.principal
+
+
+def address() -> str:
+    """Return the network address that the request comes from."""
+    return (request.remote_addr or "::").partition("%")[0]
 
 
 def signed_in() -> SignedIn:
@@ -101,6 +110,11 @@ def signed_in() -> SignedIn:
 def csrf_token() -> str:
     """Return the token of the session at hand that every form carries."""
     return keyed_hash(context().runtime.settings.secret, b"csrf", signed_in().principal.key_id.bytes).hex()
+
+
+def back(where: str, said: str, **options: Any) -> Answer:
+    """Go to a page of the console, which says what was done (a word of ``show.SAID``)."""
+    return redirect(url_for(f"console.{where}", said=said, **options), code=303)
 
 
 def form(schema: Schema) -> dict[str, Any]:
@@ -118,6 +132,7 @@ def page(template: str, *, status: int = 200, **values: Any) -> Response:
         "can": (lambda permission: may(here.principal, permission)) if here is not None else (lambda _: False),
         "once": secrets.token_hex(8),
         "now": context().runtime.clock.now(),
+        "said": show.SAID.get(request.args.get("said", "")),
         "show": show,
         **values,
     }

@@ -5,14 +5,16 @@ from functools import lru_cache
 from pathlib import Path
 
 from flask import Response, redirect, request, send_from_directory, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from api import limits
 from api.auth import PUBLIC, needs, principal
-from api.console.door import blp, cookie_name, form, let_in, page
-from api.console.forms import TokenForm
+from api.console.door import address, blp, cookie_name, form, let_in, page
+from api.console.forms import SignInForm, TokenForm
 from api.context import context
-from moderation.services import signing_in
+from moderation.errors import TidegateError
+from moderation.services import passwords, signing_in
 from moderation.services.signing_in import BadLink
 
 STATIC = Path(__file__).with_name("static")
@@ -58,13 +60,16 @@ def login() -> Answer:
 @blp.post("/login")
 @needs(PUBLIC)
 def sign_in() -> Answer:
-    """Spend the link and begin a session."""
-    runtime = context().runtime
-    token = form(TokenForm())["token"]
+    """Begin a session: with a link, which is spent, or with address and password; with a code where there is a second factor."""
+    asked = form(SignInForm())
     try:
-        cookie = runtime.database.transact(lambda session: signing_in.redeem(session, token, now=runtime.clock.now()))
+        cookie = _by_link(asked) if asked["token"] else _by_password(asked)
     except BadLink as bad:
         return _refused(bad)
+    except passwords.TooSoon as early:
+        return _not_in(early, asked, status=429, wait=early.seconds)
+    except passwords.NotLetIn as bad:
+        return _not_in(bad, asked, status=403)
     return let_in(redirect(url_for("console.queue"), code=303), cookie)
 
 
@@ -77,6 +82,57 @@ def sign_out() -> Answer:
     runtime.database.transact(lambda session: signing_in.end(session, number, now=runtime.clock.now()))
     answer = redirect(url_for("console.login"), code=303)
     answer.delete_cookie(cookie_name())
+    return answer
+
+
+def _by_link(asked: dict[str, str]) -> str:
+    runtime = context().runtime
+    secret, caller, now = runtime.settings.secret, address(), runtime.clock.now()
+    token, code = asked["token"], asked["code"]
+
+    def count(session: Session) -> str | None:
+        """Guessing the code of somebody whose link one has is slowed down like guessing a password."""
+        if not signing_in.invited(session, token, now=now).code:
+            return None
+        email = signing_in.owner(session, token).email
+        passwords.attempt(session, email, caller, secret=secret, now=now)
+        return email
+
+    email = runtime.database.transact(count)
+
+    def act(session: Session) -> str:
+        user = signing_in.owner(session, token)
+        passwords.spend_code(session, user.id, code, secret=secret, now=now)
+        if email is not None:
+            passwords.succeeded(session, email, caller, secret=secret)
+        return signing_in.redeem(session, token, now=now)
+
+    return runtime.database.transact(act)
+
+
+def _by_password(asked: dict[str, str]) -> str:
+    runtime = context().runtime
+    secret, caller, now = runtime.settings.secret, address(), runtime.clock.now()
+    email = asked["email"]
+    account = runtime.database.transact(
+        lambda session: passwords.attempt(session, email, caller, secret=secret, now=now),
+    )
+    if not passwords.is_right(account, asked["password"]):
+        raise passwords.NotLetIn
+    return runtime.database.transact(
+        lambda session: passwords.let_in(session, account, asked["code"], email, caller, secret=secret, now=now)
+    )
+
+
+def _not_in(why: TidegateError, asked: dict[str, str], *, status: int, wait: int = 0) -> Answer:
+    runtime = context().runtime
+    invited = None
+    if asked["token"]:
+        with runtime.database.reading() as session:
+            invited = signing_in.invited(session, asked["token"], now=runtime.clock.now())
+    answer = page("login.html", status=status, invited=invited, token=asked["token"], email=asked["email"], problem=str(why))
+    if wait:
+        answer.headers["Retry-After"] = str(wait)
     return answer
 
 

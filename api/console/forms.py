@@ -3,6 +3,7 @@
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.schemas.fields import Line, Moment, Number, Text
+from moderation.models import DeliveryState, KeyKind, Openness, Role
 
 TABS = {
     "all": "All",
@@ -65,7 +66,104 @@ class NoteForm(TabForm):
     note = Text(longest=2000, load_default="")
 
 
+class BehindForm(Form):
+    """Which number."""
+
+    of = Line(longest=120, required=True)
+
+
+class PolicyForm(Form):
+    """A version of a policy, such as ``standard@1``."""
+
+    policy = Line(longest=60, required=True)
+
+
+class PostsQuery(Form):
+    """Which post, by its id or its address."""
+
+    post = Line(longest=60)
+    address = Line(longest=2048)
+
+
+class PostForm(Form):
+    """What a post accepts, until a time of the site's clocks."""
+
+    openness = fields.String(required=True, validate=validate.OneOf([str(each) for each in Openness]))
+    until = Line(longest=40, load_default="")
+
+
+class WordsForm(Form):
+    """A word list, a word a line."""
+
+    words = Text(longest=60_000, load_default="")
+
+
+class ThresholdsForm(Form):
+    """A policy to look at, and what to do with the thresholds in the form."""
+
+    policy = Line(longest=40, load_default="")
+    act = fields.String(load_default="text", validate=validate.OneOf(["text", "month", "save"]))
+    text = Text(longest=20_000, load_default="")
+    standing = fields.String(load_default="newcomer", validate=validate.OneOf(["newcomer", "regular", "trusted"]))
+
+
 class TokenForm(Form):
     """The secret of a sign-in link."""
 
     token = Line(longest=200, load_default="")
+
+
+class SignInForm(TokenForm):
+    """A link's secret, or an address and a password; with a code where there is a second factor."""
+
+    email = Line(longest=254, load_default="")
+    password = Line(longest=1000, load_default="")
+    code = Line(longest=20, load_default="")
+
+
+class PasswordForm(Form):
+    """A new password, typed twice; for whoever has one already, with the old one."""
+
+    password = Line(longest=1000, load_default="")
+    again = Line(longest=1000, load_default="")
+    old = Line(longest=1000, load_default="")
+
+
+class CodesForm(Form):
+    """The first code of an app, and what its secret was derived from."""
+
+    salt = Line(longest=80, load_default="")
+    code = Line(longest=20, load_default="")
+
+
+class SessionForm(Form):
+    """Which session is to end; none for all others."""
+
+    session = Line(longest=40, load_default="")
+
+
+class MemberForm(Form):
+    """Somebody who shall look after the site."""
+
+    email = Line(longest=254, required=True, shortest=3)
+    name = Line(longest=80, load_default="")
+    role = fields.String(required=True, validate=validate.OneOf([str(role) for role in Role]))
+
+
+class KeyForm(Form):
+    """An API key to make."""
+
+    name = Line(longest=80, load_default="")
+    kind = fields.String(required=True, validate=validate.OneOf([str(kind) for kind in KeyKind if kind is not KeyKind.PERSONAL]))
+
+
+class DeliveriesQuery(Form):
+    """Which deliveries."""
+
+    state = fields.String(load_default="", validate=validate.OneOf(["", *(str(state) for state in DeliveryState)]))
+
+
+class EndpointForm(Form):
+    """What to do with an endpoint or a publisher."""
+
+    act = fields.String(required=True, validate=validate.OneOf(["pause", "resume", "test", "replay"]))

@@ -24,8 +24,40 @@ KINDS: Final = {
     CaseKind.AUDIT: "The machine let this through. It was drawn by chance, so that we learn what slips past.",
 }
 VERDICTS: Final = {"approve": "approved", "flag": "asked a person about", "reject": "rejected", "undo": "undid the decision on"}
+SAID: Final = {
+    "policy": "This policy decides from now on about what comes in. What waits already still waits for a person.",
+    "thresholds": "The new thresholds are in force.",
+    "words": "The list is in force.",
+    "post": "Done. It holds for comments from now on.",
+    "role": "Done.",
+    "removed": "This person has no role here any more, from this moment on.",
+    "session": "That session has ended.",
+    "sessions": "All other sessions have ended.",
+    "key": "The key opens nothing any more.",
+    "password": "Your password is set. From now on you need no link.",
+    "code": "Codes are on. From now on signing in asks for one.",
+    "no-code": "Codes are off.",
+    "endpoint": "Done.",
+    "replayed": "On its way again.",
+    "test": "A test event is on its way; look for it below in a moment.",
+}
+"""What is said after an act, by the word in the address."""
 
-__all__ = ["KINDS", "REASONS", "VERDICTS", "Piece", "ago", "changes", "lasting", "pieces", "public_id", "reason", "threshold"]
+__all__ = [
+    "KINDS",
+    "REASONS",
+    "SAID",
+    "VERDICTS",
+    "Piece",
+    "ago",
+    "changes",
+    "lasting",
+    "percent",
+    "pieces",
+    "public_id",
+    "reason",
+    "threshold",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +120,11 @@ def reason(key: int | str | None) -> str:
     if isinstance(key, int) and key in REASONS:
         return REASONS[key].name
     return FIXED_REASONS.get(str(key), "")
+
+
+def percent(value: float) -> str:
+    """Return a share from 0 to 1 as people say it."""
+    return f"{value * 100:.0f} %"
 
 
 def threshold(value: float) -> str:

@@ -4,8 +4,9 @@ Read from the conditions themselves, so that a card never shows a threshold that
 trusted authors gives marks only on the comments of such authors.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,3 +47,44 @@ def _concerns(rule: Rule, signals: Mapping[str, object]) -> bool:
         (standing not in needed or bool(signals.get(standing))) and not (standing in excused and bool(signals.get(standing)))
         for standing in _STANDINGS
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """One number in a rule's condition that can be turned: a score from which on the rule looks; ``key`` names it in a form."""
+
+    key: str
+    rule: str
+    signal: str
+    at: float
+
+
+def dials(policy: Policy) -> tuple[Dial, ...]:
+    """Return the thresholds of a policy in its order."""
+    return tuple(
+        Dial(f"{index}-{place}", rule.name, match[1], float(match[2]))
+        for index, rule in enumerate(policy.rules)
+        if rule.when is not None
+        for place, match in enumerate(_scores(rule.when.text))
+    )
+
+
+def turned(policy: Policy, values: Mapping[str, float]) -> Policy:
+    """Return the policy with other thresholds (by key, 0..1); unknown keys are left aside. Raises PolicyError like any text."""
+    head, *blocks = policy.text.split("[[rule]]\n")
+    for index, rule in enumerate(policy.rules):
+        if rule.when is None:
+            continue
+        found = list(_scores(rule.when.text))
+        text = rule.when.text
+        # From the end, so that the places before stay where they are.
+        for place, match in reversed(list(enumerate(found))):
+            value = values.get(f"{index}-{place}", float(match[2]))
+            if value != float(match[2]):
+                text = f"{text[: match.start(2)]}{value!r}{text[match.end(2) :]}"
+        blocks[index] = blocks[index].replace(f"when = {json.dumps(rule.when.text)}\n", f"when = {json.dumps(text)}\n", 1)
+    return Policy.parse("[[rule]]\n".join([head, *blocks]))
+
+
+def _scores(condition: str) -> Iterator[re.Match[str]]:
+    return (match for match in _COMPARED.finditer(condition) if match[1] in SIGNALS and SIGNALS[match[1]].kind is Kind.SCORE)

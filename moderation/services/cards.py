@@ -1,5 +1,6 @@
 """The card: everything that a moderator needs beside a comment to judge it fairly, in a handful of queries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -134,6 +135,14 @@ def card(session: Session, site_id: UUID, case_id: UUID, *, now: datetime) -> Ca
         history=_history(session, comment),
         bars=_bars(session, site_id, shown),
     )
+
+
+def cases_of(session: Session, site_id: UUID, comment_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return the newest case of each comment that has one."""
+    rows = session.execute(
+        select(Case.comment_id, Case.id).where(Case.site_id == site_id, Case.comment_id.in_(comment_ids)).order_by(Case.id)
+    )
+    return {row.comment_id: row.id for row in rows}
 
 
 def text_of(session: Session, site_id: UUID, comment_id: UUID, revision: int) -> str | None:

@@ -105,6 +105,13 @@ def page(
     return Page(views(session, items), items[-1].id if len(found) > limit else None)
 
 
+def some(session: Session, site_id: UUID, comment_ids: Sequence[UUID]) -> list[tuple[UUID, CommentView]]:
+    """Return those comments of the site, in the order given; unknown ones are left out."""
+    found = session.scalars(select(Comment).where(Comment.site_id == site_id, Comment.id.in_(comment_ids))).all()
+    shown = dict(zip((comment.id for comment in found), views(session, found), strict=True))
+    return [(comment_id, shown[comment_id]) for comment_id in comment_ids if comment_id in shown]
+
+
 def is_decided(session: Session, comment_id: UUID) -> bool:
     """Tell whether the current revision of a comment is no longer pending; one look at one row."""
     status = session.scalar(select(Comment.status).where(Comment.id == comment_id))
@@ -149,6 +156,8 @@ def _complete(session: Session, rows: Sequence[tuple[Comment, Post, Author, Revi
         for assessment in session.scalars(
             select(Assessment)
             .where(
+                # The index begins with the site.
+                Assessment.site_id.in_({comment.site_id for comment in decided}),
                 Assessment.comment_id.in_([comment.id for comment in decided]),
                 Assessment.revision_id.in_(revision_ids),
                 Assessment.mode == Mode.LIVE,

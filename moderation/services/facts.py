@@ -141,7 +141,10 @@ def gather(session: Session, comment: Comment, in_force: InForce, *, secret: byt
     )
     facts = signals.Facts(
         author=_record(session, author, at=comment.created_at, without=comment.id),
-        post=signals.PostFacts(setting=post.openness_at(comment.created_at).value, texts=[text for text in (post.title, post.excerpt, parent) if text]),
+        post=signals.PostFacts(
+            setting=post.openness_at(comment.created_at).value,
+            texts=[text for text in (post.title, post.excerpt, parent) if text],
+        ),
         history=signals.HistoryFacts(
             near_copies_by_others=_near_copies(session, comment, fingerprint, now=now) if fingerprint else 0,
             reports=session.scalar(_REPORTS, {"site": comment.site_id, "comment": comment.id}) or 0,

@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, select, tuple_
 from sqlalchemy.orm import Session
 
-from moderation.models import Attempt, ConsoleSession, Idempotency, Label, NearCopy, SignInLink
+from moderation.models import Attempt, ConsoleSession, FailedSignIn, Idempotency, Label, NearCopy, SignInLink
 from moderation.services import labels, privacy, processes, signing_in
 
 COPIES_KEPT = timedelta(days=14)
 IDEMPOTENCY_KEPT = timedelta(days=3)
 ATTEMPTS_KEPT = timedelta(days=30)
+FAILURES_KEPT = timedelta(days=2)
 CHUNK = 2000
 """Rows deleted in one transaction, so that no writer waits long for the housekeeping."""
 
@@ -31,6 +32,7 @@ def _expired(now: datetime) -> Iterator[tuple[type[Any], ColumnElement[bool]]]:
     yield SignInLink, SignInLink.created_at < now - signing_in.LINK
     yield Label, Label.created_at < now - labels.KEPT
     yield ConsoleSession, ConsoleSession.seen_at < now - signing_in.IDLE
+    yield FailedSignIn, FailedSignIn.last_at < now - FAILURES_KEPT
 
 
 def _deleted(session: Session, model: type[Any], expired: ColumnElement[bool]) -> int:

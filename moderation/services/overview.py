@@ -1,7 +1,7 @@
 """The overview: only numbers that change tomorrow, each with the comments behind it.
 
-Every figure is counted from a bounded stretch that an index leads to: the newest decisions of people, the newest closed cases, the
-newest comments. So it costs the same on a site with a million comments, and what is counted is exactly what its link shows.
+Every figure is counted from a bounded stretch that an index leads to: the newest decisions of people, the newest closed cases,
+the newest comments. So it costs the same on a site with a million comments, and what is counted is exactly what its link shows.
 There is no figure about a single moderator: this is for changing rules and shifts, not for a league table.
 """
 

@@ -7,7 +7,7 @@ judged milder to those which no longer do. Where moderators decided, their verdi
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +15,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from moderation import signals
-from moderation.ids import show
+from moderation.ids import new_id_at, show
 from moderation.models import Assessment, Decider, Decision, Mode, Revision
 from moderation.policy.evaluate import Ruling, evaluate
 from moderation.policy.rules import Policy
 from moderation.policy.verdict import Verdict
 
 CHUNK = 1000
+CLOCKS = timedelta(days=1)
+"""How far the clock that made an id may be from the one that dated its row."""
 EXAMPLES = 5
 """Comments named for each rule, so that somebody can look at what would change."""
 
@@ -93,7 +95,13 @@ def replay(session: Session, site_id: UUID, policy: Policy, *, since: datetime, 
             Assessment.verdict,
             Assessment.matched,
         )
-        .where(Assessment.site_id == site_id, Assessment.mode == Mode.LIVE, Assessment.created_at >= since)
+        .where(
+            Assessment.site_id == site_id,
+            Assessment.mode == Mode.LIVE,
+            Assessment.created_at >= since,
+            # Ids begin with the time: what is older need not be looked at.
+            Assessment.id >= new_id_at(since - CLOCKS),
+        )
         .order_by(Assessment.id)
         .execution_options(yield_per=CHUNK)
     )

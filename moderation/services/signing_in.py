@@ -21,11 +21,11 @@ from moderation.services.keys import Principal
 
 LINK = timedelta(hours=24)
 """How long a link waits to be used."""
-IDLE = timedelta(hours=12)
+IDLE = timedelta(minutes=30)
 """A session ends this long after it was last used ..."""
-LONGEST = timedelta(days=14)
+LONGEST = timedelta(hours=12)
 """... and this long after it began, whatever was done in it."""
-SEEN_EVERY = timedelta(minutes=5)
+SEEN_EVERY = timedelta(minutes=2)
 """How coarse ``seen_at`` is: a page must not cost a write."""
 
 
@@ -45,10 +45,11 @@ class BadLink(TidegateError):
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """Whom a link lets in, and where."""
+    """Whom a link lets in, and where; with ``code`` their second factor is asked for, too."""
 
     name: str
     site_title: str
+    code: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ class SignedIn:
     email: str
     site_title: str
     time_zone: str
+    has_password: bool
+    has_code: bool
 
 
 def offer(session: Session, site_id: UUID, user_id: UUID, *, by: str, now: datetime) -> str:
@@ -83,7 +86,7 @@ def address(public_url: str, token: str) -> str:
 def invited(session: Session, token: str, *, now: datetime) -> Invited:
     """Return whom a link would let in, without spending it; raises BadLink."""
     row = session.execute(
-        select(User.name, Site.title)
+        select(User.name, Site.title, User.code_salt)
         .join(SignInLink, SignInLink.user_id == User.id)
         .join(Site, Site.id == SignInLink.site_id)
         .join(Membership, (Membership.site_id == SignInLink.site_id) & (Membership.user_id == User.id))
@@ -96,11 +99,25 @@ def invited(session: Session, token: str, *, now: datetime) -> Invited:
     ).first()
     if row is None:
         raise BadLink
-    return Invited(*row)
+    name, title, salt = row
+    return Invited(name, title, code=salt is not None)
+
+
+def owner(session: Session, token: str) -> User:
+    """Return whose link it is; raises BadLink for an unknown one."""
+    found = session.scalars(
+        select(User).join(SignInLink, SignInLink.user_id == User.id).where(SignInLink.digest == _digest(token))
+    ).first()
+    if found is None:
+        raise BadLink
+    return found
 
 
 def redeem(session: Session, token: str, *, now: datetime) -> str:
-    """Spend a link and begin a session; returns the cookie, the only copy of its secret. Raises BadLink."""
+    """Spend a link and begin a session; returns the cookie, the only copy of its secret. Raises BadLink.
+
+    Whoever has a second factor has to have proved it before (``passwords.spend_code``).
+    """
     invited(session, token, now=now)
     spent = session.execute(
         update(SignInLink)
@@ -156,6 +173,8 @@ def recall(session: Session, cookie: str, *, now: datetime) -> SignedIn:
         email=user.email,
         site_title=site.title,
         time_zone=site.time_zone,
+        has_password=user.password_hash is not None,
+        has_code=user.code_salt is not None,
     )
 
 
@@ -165,6 +184,22 @@ def touch(session: Session, session_id: UUID, *, now: datetime) -> None:
     if found is not None:
         found.seen_at = max(found.seen_at, now)
         session.flush()
+
+
+def sessions(session: Session, user_id: UUID, *, now: datetime) -> list[ConsoleSession]:
+    """Return a person's sessions that have not ended, newest first."""
+    return list(
+        session.scalars(
+            select(ConsoleSession)
+            .where(
+                ConsoleSession.user_id == user_id,
+                ConsoleSession.ended_at.is_(None),
+                ConsoleSession.seen_at > now - IDLE,
+                ConsoleSession.created_at > now - LONGEST,
+            )
+            .order_by(ConsoleSession.id.desc())
+        )
+    )
 
 
 def end(session: Session, session_id: UUID, *, now: datetime) -> None:

@@ -64,6 +64,21 @@ class Trial:
         """Decisions compared."""
         return self.agreed.whole
 
+    def comments_behind(self, name: str) -> tuple[UUID, ...] | None:
+        """Return the comments of a number: ``agreed``, ``missed``, ``held``, ``refused``, ``approved:RULE``, ``rejected:RULE``
+        or ``reason:KEY``; None for another name.
+        """
+        named: dict[str, Share] = {"agreed": self.agreed, "missed": self.missed, "held": self.held, "refused": self.refused}
+        for found in self.rules:
+            named |= {f"approved:{found.rule}": found.approved, f"rejected:{found.rule}": found.rejected}
+        named |= {f"reason:{reason}": found for reason, found in self.reasons}
+        return named[name].comments if name in named else None
+
+    @property
+    def needed(self) -> int:
+        """Decisions after which the comparison says something."""
+        return ENOUGH
+
     @property
     def enough(self) -> bool:
         """Whether there are so many that they say something."""

@@ -15,7 +15,14 @@ from moderation.services.signing_in import BadLink
 from tests.api.console.conftest import Browser, Page, SignIn, link_for
 from tests.api.test_permissions import IDS, path_of, routes
 
-CONSOLE_IDS = {**IDS, "name": "console.css"}
+CONSOLE_IDS = {
+    **IDS,
+    "name": "console.css",
+    "post_id": "post_" + "0" * 32,
+    "user_id": "usr_" + "0" * 32,
+    "key_id": "key_" + "0" * 32,
+    "batch": "0" * 32,
+}
 
 
 def test_a_link_signs_in_once(door: Any) -> None:
@@ -26,7 +33,7 @@ def test_a_link_signs_in_once(door: Any) -> None:
     assert "Nothing is waiting." in browser.send("/login").text
     second = Browser(door.app.test_client())
     page = second.open(link)
-    assert (page.status, page.forms) == (403, [])
+    assert (page.status, [form for form in page.forms if form.fields.get("token")]) == (403, [])
     assert "used already" in page.text
     assert "Sign in" in second.open("/console/queue").text
 
@@ -49,7 +56,7 @@ def test_of_many_who_spend_a_link_at_once_one_comes_in(door: Any) -> None:
 def test_a_token_that_is_none_opens_nothing(sqlite_door: Any, token: str) -> None:
     page = Page(sqlite_door.client.get(f"/console/login?token={token}"))
     assert page.status in {200, 403, 422}
-    assert page.forms == []
+    assert [form for form in page.forms if form.fields.get("token")] == []
 
 
 def test_an_old_link_opens_nothing(sqlite_door: Any) -> None:
@@ -83,12 +90,12 @@ def test_a_session_ends_with_its_role_its_time_and_its_owner(door: Any, sign_in:
 
 def test_a_used_session_lives_on(door: Any, sign_in: SignIn) -> None:
     browser = sign_in()
-    earlier = datetime.now(UTC) - timedelta(hours=1)
+    earlier = datetime.now(UTC) - timedelta(minutes=10)
     with door.runtime.database.transaction() as session:
         session.execute(update(ConsoleSession).values(seen_at=earlier))
     browser.open("/console/queue")
     with door.runtime.database.reading() as session:
-        assert session.scalars(select(ConsoleSession.seen_at)).one() > earlier + timedelta(minutes=59)
+        assert session.scalars(select(ConsoleSession.seen_at)).one() > earlier + timedelta(minutes=9)
 
 
 def test_what_is_over_is_tidied_away(door: Any, sign_in: SignIn) -> None:

@@ -1,0 +1,234 @@
+"""What editors set for the whole site or one page of it: what posts accept, the words, the thresholds."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Response, request
+from marshmallow import ValidationError
+from sqlalchemy import select
+from werkzeug.wrappers import Response as Answer
+
+from api.auth import by, needs, principal
+from api.console.door import back, blp, form, page, signed_in
+from api.console.forms import PostForm, PostsQuery, ThresholdsForm, WordsForm
+from api.context import context
+from moderation.errors import NotFound, Refused
+from moderation.ids import read
+from moderation.models import Openness, Subject, Version
+from moderation.policy.rules import Policy
+from moderation.policy.thresholds import dials, turned
+from moderation.services import controls, drafts, policies
+from moderation.services import posts as threads
+
+OPENNESS = {
+    Openness.OPEN: "Open",
+    Openness.NEWCOMERS_HELD: "Newcomers held",
+    Openness.PREMODERATED: "A person reads all first",
+    Openness.CLOSED: "Closed",
+}
+DEADLINE = 5.0
+"""Seconds for scoring a pasted comment; later, it counts as not scored, as it would in the queue."""
+
+WORD_LISTS = {"banned": Subject.BANNED_WORDS, "suspect": Subject.SUSPECT_WORDS}
+
+
+@blp.get("/posts")
+@needs("console:lead")
+def posts() -> Response:
+    """Show what the posts accept."""
+    return _posts(PostsQuery().load(request.args.to_dict()))
+
+
+@blp.post("/posts/<post_id>")
+@needs("console:lead")
+def set_post(post_id: str) -> Answer:
+    """Say what a post accepts, and until when."""
+    number = read("post", post_id)
+    try:
+        asked = form(PostForm())
+        until = _moment(asked["until"])
+        context().runtime.database.transact(
+            lambda session: controls.set_openness(
+                session,
+                principal().site_id,
+                number,
+                Openness(asked["openness"]),
+                until=until,
+                by=by(),
+                now=context().runtime.clock.now(),
+            )
+        )
+    except Refused as refused:
+        return _posts({"post": post_id}, problem=refused.detail)
+    return back("posts", "post", post=post_id)
+
+
+@blp.get("/words")
+@needs("console:lead")
+def words() -> Response:
+    """Show the word lists."""
+    return _words({})
+
+
+@blp.post("/words/<name>")
+@needs("console:lead")
+def set_words(name: str) -> Answer:
+    """Put a list into force."""
+    if name not in WORD_LISTS:
+        raise NotFound("list", name)
+    written = form(WordsForm())["words"]
+    runtime = context().runtime
+    try:
+        runtime.database.transact(
+            lambda session: controls.save_words(
+                session, principal().site_id, WORD_LISTS[name], written.splitlines(), by=by(), now=runtime.clock.now()
+            )
+        )
+    except Refused as refused:
+        return _words({name: written}, problem=refused.detail)
+    return back("words", "words")
+
+
+@blp.get("/policy")
+@needs("console:lead")
+def policy() -> Response:
+    """Show the thresholds of a policy, and the site's policies."""
+    return _policy(ThresholdsForm().load(request.args.to_dict()), tried={})
+
+
+@blp.post("/policy")
+@needs("console:lead")
+def try_policy() -> Answer:
+    """Try thresholds on a text or the last month, or put them into force."""
+    asked = form(ThresholdsForm())
+    runtime = context().runtime
+    site_id, now = principal().site_id, runtime.clock.now()
+    with runtime.database.reading() as session:
+        version = _version(session, asked["policy"])
+        before = policies.parsed(version.content["toml"])
+    draft = turned(before, _values(before))
+    if asked["act"] == "save":
+        if draft != before:
+            runtime.database.transact(lambda session: _save(session, version, draft))
+        return back("policy", "thresholds", policy=asked["policy"])
+    tried: dict[str, Any] = {}
+    if asked["act"] == "month":
+        with runtime.database.reading() as session:
+            tried["month"] = drafts.over_the_last_month(session, site_id, draft, now=now)
+    elif asked["text"].strip():
+        tried["text"] = drafts.try_on(
+            runtime.database,
+            partial(context().models.within, DEADLINE),
+            site_id,
+            draft,
+            asked["text"],
+            standing=asked["standing"],
+        )
+    return _policy(asked, draft=draft, tried=tried)
+
+
+def _save(session: Any, version: Version, draft: Policy) -> None:
+    now = context().runtime.clock.now()
+    in_force = policies.in_force(session, version.site_id)
+    made = policies.add_version(session, version.site_id, Subject.POLICY, version.name, {"toml": draft.text}, by=by(), now=now)
+    # What only watches goes on watching, by its newest version.
+    if in_force.policy.name == version.name:
+        policies.activate(session, made, by=by(), now=now)
+
+
+def _values(before: Policy) -> dict[str, float]:
+    found = {}
+    for dial in dials(before):
+        said = request.form.get(f"at-{dial.key}", "")
+        if not said:
+            continue
+        try:
+            value = float(said)
+        except ValueError:
+            value = -1.0
+        if not 0.0 <= value <= 1.0:
+            raise ValidationError({dial.rule: ["A threshold is a number from 0 to 1, such as 0.40."]})
+        found[dial.key] = value
+    return found
+
+
+def _version(session: Any, name: str) -> Version:
+    in_force = policies.in_force(session, principal().site_id)
+    return policies.find_version(
+        session, principal().site_id, Subject.POLICY, name or in_force.policy.shadow or in_force.policy.name
+    )
+
+
+def _policy(asked: dict[str, Any], *, tried: dict[str, Any], draft: Policy | None = None) -> Response:
+    site_id = principal().site_id
+    with context().runtime.database.reading() as session:
+        version = _version(session, asked["policy"])
+        in_force = policies.in_force(session, site_id)
+        versions = session.scalars(
+            select(Version).where(Version.site_id == site_id, Version.subject == Subject.POLICY).order_by(Version.id)
+        ).all()
+    stored = policies.parsed(version.content["toml"])
+    shown = draft or stored
+    newest = {each.name: each for each in versions}
+    return page(
+        "policy.html",
+        place="policy",
+        version=version,
+        label=policies.label,
+        in_force=in_force,
+        policies=[(each, policies.parsed(each.content["toml"])) for each in newest.values()],
+        older=[each for each in versions if newest[each.name] is not each],
+        dials=list(zip(dials(shown), dials(stored), strict=True)),
+        explanations={rule.name: rule.explanation for rule in shown.rules},
+        asked=asked,
+        standings=list(drafts.STANDINGS),
+        changed=draft is not None and draft != stored,
+        tried=tried,
+    )
+
+
+def _posts(asked: dict[str, Any], problem: str | None = None) -> Response:
+    also = None
+    site_id = principal().site_id
+    with context().runtime.database.reading() as session:
+        if asked.get("post"):
+            also = read("post", asked["post"])
+        elif asked.get("address"):
+            try:
+                also = threads.find(session, site_id, asked["address"]).id
+            except (NotFound, ValueError):
+                problem = "No comment was ever sent for a post with that address."
+        found = controls.recent_posts(session, site_id, also=also)
+    zone = ZoneInfo(signed_in().time_zone)
+    status = 422 if problem and not asked.get("address") else 200
+    return page(
+        "posts.html",
+        status=status,
+        place="posts",
+        posts=found,
+        openness=OPENNESS,
+        zone=zone,
+        problem=problem,
+        also=also,
+        two_hours=timedelta(hours=2),
+    )
+
+
+def _words(written: dict[str, str], problem: str | None = None) -> Response:
+    with context().runtime.database.reading() as session:
+        in_force = policies.in_force(session, principal().site_id)
+    lists = {"banned": controls.lines_of(in_force.banned), "suspect": controls.lines_of(in_force.suspect)}
+    return page("words.html", status=422 if problem else 200, place="words", lists={**lists, **written}, problem=problem)
+
+
+def _moment(written: str) -> datetime | None:
+    """Return a time that a browser's picker wrote, as the site's clocks show it."""
+    if not written:
+        return None
+    try:
+        moment = datetime.fromisoformat(written)
+    except ValueError:
+        raise ValidationError({"until": ["A time such as 2026-12-01T18:00."]}) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(signed_in().time_zone))
