@@ -23,7 +23,7 @@ from moderation.ids import read
 from moderation.ids import show as public_id
 from moderation.models import CaseKind, Decision
 from moderation.policy.verdict import Verdict
-from moderation.services import cards, desk, review
+from moderation.services import cards, desk, review, waves
 from moderation.services.cards import Card
 from moderation.services.review import CaseView
 
@@ -38,8 +38,16 @@ class Notice:
     text: str
     good: bool = False
     undo: str | None = None
+    batch: str | None = None
     wanted: dict[str, Any] | None = None
     keep: bool = False
+
+
+SAID = {
+    "escalated": "Handed to the editors.",
+    "redacted": "The words are out. Approve what is left, or reject it.",
+}
+EDITED = Notice(text="The author changed this while you were reading. Changes are marked; please decide again.")
 
 
 @blp.get("")
@@ -57,7 +65,7 @@ def queue() -> Response:
     case_id = read("case", asked["case"]) if asked.get("case") else None
     with context().runtime.database.reading() as session:
         notice = _said(session, asked)
-    return _work(asked["tab"], case_id, notice=notice)
+    return work(asked["tab"], case_id, notice=notice)
 
 
 @blp.get("/queue/news")
@@ -65,9 +73,8 @@ def queue() -> Response:
 def news() -> Response:
     """Say how many cases came since the queue was shown."""
     asked = NewsForm().load(request.args.to_dict())
-    kind, escalated = _question(asked["tab"])
     with context().runtime.database.reading() as session:
-        count = desk.newer(session, principal().site_id, kind=kind, escalated=escalated, since=asked["since"])
+        count = desk.newer(session, principal().site_id, since=asked["since"], **_question(asked["tab"]))
     return page("news.html", count=count, tab=asked["tab"])
 
 
@@ -76,11 +83,11 @@ def news() -> Response:
 def claim(case_id: str) -> Response:
     """Take the case whose card lies open, or keep it; says who else has it."""
     runtime = context().runtime
-    number, user_id, site_id = read("case", case_id), _user_id(), principal().site_id
+    number, me, site_id = read("case", case_id), user_id(), principal().site_id
 
     def act(session: Session) -> None:
-        review.claim(session, site_id, number, user_id=user_id, now=runtime.clock.now())
-        desk.put_down(session, site_id, user_id, but=number)
+        review.claim(session, site_id, number, user_id=me, now=runtime.clock.now())
+        desk.put_down(session, site_id, me, but=number)
 
     try:
         runtime.database.transact(act)
@@ -110,7 +117,7 @@ def decide(case_id: str) -> Answer:
             decision_seq=asked["decision_seq"],
             reason=reason,
             note=asked["note"],
-            user_id=_user_id(),
+            user_id=user_id(),
             cause=_cause(asked["once"]),
             now=runtime.clock.now(),
         )
@@ -118,7 +125,7 @@ def decide(case_id: str) -> Answer:
     try:
         decision = runtime.database.transact(act)
     except Refused as refused:
-        return _work(asked["tab"], number, notice=Notice(text=refused.detail), status=422, note=asked["note"])
+        return work(asked["tab"], number, notice=Notice(text=refused.detail), status=422, note=asked["note"])
     except Conflict as conflict:
         return _slower(conflict, asked, number, verdict)
     return _back(asked["tab"], done=public_id("decision", decision.id))
@@ -133,10 +140,10 @@ def escalate(case_id: str) -> Answer:
     number = read("case", case_id)
     try:
         runtime.database.transact(
-            lambda session: review.escalate(session, principal().site_id, number, user_id=_user_id(), now=runtime.clock.now())
+            lambda session: review.escalate(session, principal().site_id, number, user_id=user_id(), now=runtime.clock.now())
         )
     except Conflict as conflict:
-        return _work(asked["tab"], number, notice=Notice(text=conflict.detail), status=409)
+        return work(asked["tab"], number, notice=Notice(text=conflict.detail), status=409)
     return _back(asked["tab"], done="escalated")
 
 
@@ -150,11 +157,11 @@ def keep_note(case_id: str) -> Answer:
     try:
         runtime.database.transact(
             lambda session: desk.keep_note(
-                session, principal().site_id, number, body=asked["note"], user_id=_user_id(), now=runtime.clock.now()
+                session, principal().site_id, number, body=asked["note"], user_id=user_id(), now=runtime.clock.now()
             )
         )
     except Refused as refused:
-        return _work(asked["tab"], number, notice=Notice(text=refused.detail), status=422)
+        return work(asked["tab"], number, notice=Notice(text=refused.detail), status=422)
     return _back(asked["tab"], case=case_id)
 
 
@@ -168,18 +175,18 @@ def undo(decision_id: str) -> Answer:
     try:
         decision = runtime.database.transact(
             lambda session: review.undo(
-                session, site_id, number, user_id=_user_id(), cause=_cause(asked["once"]), now=runtime.clock.now()
+                session, site_id, number, user_id=user_id(), cause=_cause(asked["once"]), now=runtime.clock.now()
             )
         )
     except NotUndoable as late:
-        return _work(asked["tab"], None, notice=Notice(text=f"Not undone. {late.detail}"), status=409)
+        return work(asked["tab"], None, notice=Notice(text=f"Not undone. {late.detail}"), status=409)
     with runtime.database.reading() as session:
         place = desk.place(session, site_id, decision.comment_id)
     case = public_id("case", place.case_id) if place.case_id else None
     return _back(asked["tab"], case=case, undone=public_id("decision", decision.id))
 
 
-def _work(
+def work(
     tab: str,
     case_id: UUID | None,
     *,
@@ -192,15 +199,14 @@ def _work(
     runtime = context().runtime
     now = runtime.clock.now()
     site_id = principal().site_id
-    kind, escalated = _question(tab)
     with runtime.database.reading() as session:
-        listed = review.queue(session, site_id, now=now, kind=kind, escalated=escalated, limit=PAGE)
+        listed = review.queue(session, site_id, now=now, limit=PAGE, **_question(tab))
         chosen = case_id or _free(listed.items)
         card = cards.card(session, site_id, chosen, now=now) if chosen is not None else None
         before = cards.text_of(session, site_id, card.comment_id, seen) if card is not None and seen is not None else None
         values: dict[str, Any] = {
             "waiting": desk.waiting(session, site_id),
-            "last": desk.last_of(session, site_id, _user_id(), now=now),
+            "last": desk.last_of(session, site_id, user_id(), now=now),
             "today": desk.today(session, site_id, time_zone=signed_in().time_zone, now=now),
         }
     changes = show.changes(before, card.case.comment.body or "") if card is not None and before is not None else None
@@ -229,7 +235,7 @@ def _slower(conflict: Conflict, asked: dict[str, Any], case_id: UUID, verdict: V
     notice = Notice(text=f"{conflict.detail} Your {mine} was not applied.")
     seen = None
     if isinstance(conflict, StaleRevision):
-        notice = Notice(text="The author changed this while you were reading. Changes are marked; please decide again.")
+        notice = EDITED
         seen = asked["revision"]
     elif isinstance(conflict, AlreadyDecided) and card.last is not None:
         notice = Notice(
@@ -239,7 +245,7 @@ def _slower(conflict: Conflict, asked: dict[str, Any], case_id: UUID, verdict: V
         )
     elif isinstance(conflict, ClaimedByAnother):
         notice = Notice(text=f"{conflict.detail} Your {mine} was not applied.")
-    return _work(asked["tab"], case_id, notice=notice, status=409, note=asked["note"], seen=seen)
+    return work(asked["tab"], case_id, notice=notice, status=409, note=asked["note"], seen=seen)
 
 
 def _what_happened(card: Card, now: datetime) -> str:
@@ -252,15 +258,16 @@ def _what_happened(card: Card, now: datetime) -> str:
 
 def _said(session: Session, asked: dict[str, Any]) -> Notice | None:
     """Return what to say about the act that led here."""
-    if asked.get("done") == "escalated":
-        return Notice(text="Handed to the editors.", good=True)
+    if asked.get("done") in SAID:
+        return Notice(text=SAID[asked["done"]], good=True)
+    if asked.get("batch"):
+        return _said_of_a_wave(session, asked)
     site_id = principal().site_id
     if asked.get("undone"):
         place = desk.place(session, site_id, desk.decision(session, site_id, read("decision", asked["undone"])).comment_id)
-        if place.blog_behind:
-            return Notice(text="Undone here. The blog has not confirmed yet; we keep trying.", good=True)
-        where = "It is public again on the blog." if place.public else "It waits for a decision again."
-        return Notice(text=f"Undone. {where}", good=True)
+        where = "Undone. It is public again on the blog." if place.public else "Undone. It waits for a decision again."
+        behind = "Undone here. The blog has not confirmed yet; we keep trying."
+        return Notice(text=behind if place.blog_behind else where, good=True)
     if not asked.get("done"):
         return None
     decided = desk.decision(session, site_id, read("decision", asked["done"]))
@@ -270,6 +277,19 @@ def _said(session: Session, asked: dict[str, Any]) -> Notice | None:
     return Notice(text=text, good=True, undo=public_id("decision", decided.id))
 
 
+def _said_of_a_wave(session: Session, asked: dict[str, Any]) -> Notice | None:
+    left = f", {asked['left']} left out (a colleague was faster)" if asked["left"] else ""
+    if "back" in asked:
+        return Notice(text=f"{asked['back']} undone{left}.", good=True)
+    now = context().runtime.clock.now()
+    ids = waves.decided(session, principal().site_id, user_id=user_id(), batch=asked["batch"], now=now)
+    if not ids:
+        return Notice(text=f"Nothing was decided{left}.")
+    approved = desk.decision(session, principal().site_id, ids[0]).verdict == Verdict.APPROVE
+    text = f"{len(ids)} {'approved' if approved else 'rejected'}{left}."
+    return Notice(text=text, good=True, batch=asked["batch"])
+
+
 def _free(items: list[CaseView]) -> UUID | None:
     """Return the first case that no colleague is at, the very first where they are at all of them."""
     mine = principal().user_id
@@ -277,8 +297,13 @@ def _free(items: list[CaseView]) -> UUID | None:
     return next(free, items[0].id if items else None)
 
 
-def _question(tab: str) -> tuple[CaseKind | None, bool]:
-    return (CaseKind(tab) if tab in set(CaseKind) else None), tab == "escalated"
+def _question(tab: str) -> dict[str, Any]:
+    """Return what to ask the queue for; the random audit has its own tab, so that it never stands before what waits."""
+    if tab in set(CaseKind):
+        return {"kind": CaseKind(tab)}
+    if tab == "escalated":
+        return {"escalated": True}
+    return {"but": CaseKind.AUDIT, "newcomers": tab == "newcomers"}
 
 
 def _since(now: datetime) -> str:
@@ -294,8 +319,9 @@ def _cause(once: str) -> str:
     return f"console:{principal().key_id.hex}:{once}"
 
 
-def _user_id() -> UUID:
-    user_id = principal().user_id
-    if user_id is None:
+def user_id() -> UUID:
+    """Return who is at work."""
+    found = principal().user_id
+    if found is None:
         raise NotFound("user", "")
-    return user_id
+    return found

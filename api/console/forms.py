@@ -9,6 +9,7 @@ TABS = {
     "all": "All",
     "flagged": "Flagged",
     "reported": "Reported",
+    "newcomers": "Newcomers",
     "second_look": "Second looks",
     "audit": "Audit",
     "escalated": "Editors",
@@ -37,6 +38,9 @@ class QueueForm(TabForm):
     case = Line(longest=60)
     done = Line(longest=60)
     undone = Line(longest=60)
+    batch = Line(longest=100)
+    left = Number(load_default=0)
+    back = Number()
 
 
 class NewsForm(TabForm):
@@ -58,6 +62,26 @@ class DecideForm(OnceForm):
     decision_seq = Number(required=True)
     reason = Number(least=1, most=9)
     note = Text(longest=2000, load_default="")
+
+
+class WaveForm(OnceForm):
+    """A decision about several copies of a text; a ``reason`` makes it a rejection."""
+
+    reason = Number(least=1, most=9)
+    note = Text(longest=2000, load_default="")
+
+
+class BatchForm(TabForm):
+    """Which act to take back."""
+
+    batch = Line(longest=100, required=True)
+
+
+class RedactionForm(TabForm):
+    """Words to take out of the revision that was read."""
+
+    revision = Number(required=True, least=1)
+    words = Text(longest=20_000, load_default="")
 
 
 class NoteForm(TabForm):

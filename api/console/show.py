@@ -13,7 +13,10 @@ from moderation.models import CaseKind
 from moderation.policy.shipped import FIXED_REASONS, REASONS
 
 JOINERS: Final = "\u200c\u200d"
-"""Needed to write Persian and Hindi, and to join emoji: shown as they are."""
+"""Needed to write Persian and Hindi, and to join emoji; anywhere else they hide."""
+MOST_MARKS: Final = 8
+"""Accents on one letter, as many as any language writes; more are put away."""
+LOOKALIKES: Final = {"LATIN": "Latin", "CYRILLIC": "Cyrillic", "GREEK": "Greek"}
 MOST_WORDS: Final = 3000
 """Longest text whose changes are marked."""
 
@@ -62,23 +65,78 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a text: ``plain``, a ``hidden`` character with its name, ``old`` words that went or ``new`` ones."""
+    """A stretch of a text, with its name where it is not ``plain``.
 
-    kind: Literal["plain", "hidden", "old", "new"]
+    ``hidden`` character, ``stack`` of accents, word of ``mixed`` scripts, ``old`` words that went or ``new`` ones.
+    """
+
+    kind: Literal["plain", "hidden", "stack", "mixed", "old", "new"]
     text: str
     label: str = ""
 
 
 def pieces(text: str) -> Iterator[Piece]:
-    """Cut a text so that characters which reorder, hide or fake other ones can be shown for what they are."""
-    start = 0
-    for place, char in enumerate(text):
-        if char < "\x7f" or char in JOINERS or category(char) not in {"Cf", "Cc", "Co", "Zl", "Zp"}:
+    """Cut a text so that what reorders, hides, fakes or buries other characters can be shown for what it is.
+
+    The pieces' texts together are the text. Joiners pass where a script or an emoji needs them.
+    """
+    start = place = 0
+    while place < len(text):
+        char = text[place]
+        if char < "\x7f":
+            place += 1
             continue
-        if place > start:
-            yield Piece("plain", text[start:place])
-        yield Piece("hidden", char, f"U+{ord(char):04X} {name(char, '')}".strip())
-        start = place + 1
+        end = place + 1
+        label = ""
+        kind = category(char)
+        if kind in {"Mn", "Me"} and not _selects(char):
+            while end < len(text) and category(text[end]) in {"Mn", "Me"}:
+                end += 1
+            if end - place > MOST_MARKS:
+                place += MOST_MARKS
+                label = f"+{end - place} marks stacked on one letter"
+        elif kind in {"Cf", "Cc", "Co", "Zl", "Zp"} or _selects(char):
+            label = "" if _belongs(text, place) else f"U+{ord(char):04X} {name(char, '')}".strip()
+        if label:
+            yield from _words(text[start:place])
+            yield Piece("stack" if label.startswith("+") else "hidden", text[place:end], label)
+            start = end
+        place = end
+    yield from _words(text[start:])
+
+
+def _selects(char: str) -> bool:
+    """Tell whether a character only chooses a form of the one before."""
+    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+
+
+def _belongs(text: str, place: int) -> bool:
+    """Tell whether a joiner or selector stands where people write one: inside of a word of its script, beside an emoji."""
+    before, after = text[place - 1 : place], text[place + 1 : place + 2]
+    if text[place] == "\ufe0f":
+        return before > "\u2000" or (before != "" and before in "#*0123456789\xa9\xae")
+    if text[place] not in JOINERS:
+        return False
+    return any(
+        "\u0600" <= char <= "\u0fff" or "\u1000" <= char <= "\u109f" or "\u1780" <= char <= "\u18af" or char > "\ufb4f"
+        for char in (before, after)
+        if char
+    )
+
+
+def _words(text: str) -> Iterator[Piece]:
+    """Cut plain text at words that mix letters of scripts which look alike."""
+    start = 0
+    if not text.isascii():
+        for match in re.finditer(r"\w+", text):
+            word = match[0]
+            scripts = {name(char, "").partition(" ")[0] for char in word if char.isalpha()} & LOOKALIKES.keys()
+            if len(scripts) > 1:
+                if match.start() > start:
+                    yield Piece("plain", text[start : match.start()])
+                mixed = " and ".join(sorted(LOOKALIKES[script] for script in scripts))
+                yield Piece("mixed", word, f"This word mixes {mixed} letters")
+                start = match.end()
     if start < len(text):
         yield Piece("plain", text[start:])
 

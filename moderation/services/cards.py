@@ -23,14 +23,15 @@ from moderation.models import (
     User,
 )
 from moderation.policy.thresholds import Threshold, thresholds
-from moderation.services import policies, review
+from moderation.services import policies, redaction, review, waves
 from moderation.services.review import CaseView
+from moderation.services.waves import Copy
 from moderation.signals.duplicates import NEAR_BANDS
 from moderation.signals.schema import SIGNALS, Kind
 
 MOST_SIMILAR = 5
 """Near copies shown."""
-BANDS_READ = 200
+BANDS_READ = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,10 @@ class Card:
     record: Record
     reports: list[tuple[str, str]]
     similar: list[Other]
+    wave: list[Copy]
+    """Open cases whose comments say the same, this one among them; empty where it is alone."""
+    redacted: bool
+    """A moderator took words out of the text."""
     history: list[Entry]
     bars: list[Bar]
 
@@ -116,6 +121,8 @@ def card(session: Session, site_id: UUID, case_id: UUID, *, now: datetime) -> Ca
         .where(Case.id == case_id)
     ).one()
     comment, excerpt = row
+    near = _near(session, comment)
+    wave = waves.copies(session, site_id, [comment.id, *near]) if near else []
     return Card(
         case=shown,
         comment_id=comment.id,
@@ -131,7 +138,9 @@ def card(session: Session, site_id: UUID, case_id: UUID, *, now: datetime) -> Ca
                 .limit(20)
             )
         ],
-        similar=_similar(session, comment),
+        similar=_others(session, site_id, near[:MOST_SIMILAR]),
+        wave=wave if len(wave) > 1 else [],
+        redacted=_is_redacted(session, comment),
         history=_history(session, comment),
         bars=_bars(session, site_id, shown),
     )
@@ -160,6 +169,8 @@ def text_of(session: Session, site_id: UUID, comment_id: UUID, revision: int) ->
 
 
 def _others(session: Session, site_id: UUID, ids: list[UUID]) -> list[Other]:
+    if not ids:
+        return []
     rows = session.execute(
         select(Comment, Author.name, Revision)
         .join(Author, Author.id == Comment.author_id)
@@ -188,7 +199,7 @@ def _record(session: Session, comment: Comment) -> Record:
     return Record(since=min(first for _, _, first in rows), by_status={status: count for status, count, _ in rows})
 
 
-def _similar(session: Session, comment: Comment) -> list[Other]:
+def _near(session: Session, comment: Comment) -> list[UUID]:
     """Find near copies by the bands that the flood rule compares (kept for fourteen days)."""
     own = select(NearCopy.band, NearCopy.value).where(
         NearCopy.site_id == comment.site_id, NearCopy.comment_id == comment.id
@@ -203,8 +214,14 @@ def _similar(session: Session, comment: Comment) -> list[Other]:
     shared: dict[UUID, set[int]] = {}
     for comment_id, band in rows:
         shared.setdefault(comment_id, set()).add(band)
-    near = [comment_id for comment_id, bands in shared.items() if 0 in bands or len(bands) >= NEAR_BANDS]
-    return _others(session, comment.site_id, near[:MOST_SIMILAR]) if near else []
+    return [comment_id for comment_id, bands in shared.items() if 0 in bands or len(bands) >= NEAR_BANDS]
+
+
+def _is_redacted(session: Session, comment: Comment) -> bool:
+    context = session.scalar(
+        select(Revision.context).where(Revision.comment_id == comment.id, Revision.number == comment.current_revision)
+    )
+    return bool(context and context.get(redaction.BY))
 
 
 def _history(session: Session, comment: Comment) -> list[Entry]:

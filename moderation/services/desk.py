@@ -1,5 +1,6 @@
 """The moderator's desk: how much waits, what is new, what I did last, and how the day went."""
 
+import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,10 +12,18 @@ from sqlalchemy.orm import Session, aliased
 from moderation.errors import NotFound, Refused
 from moderation.ids import new_id, show
 from moderation.models import Author, Case, CaseKind, Comment, Decider, Decision, Note, Publication, Status
-from moderation.services import audit
+from moderation.services import audit, decisions, review
+from moderation.services.decisions import NewCase
 
+NEWCOMERS = (review.of_newcomer(), Case.kind != CaseKind.AUDIT)
+DRAWN_WITHIN = timedelta(days=7)
+DRAWN_FROM = 2000
+AUDIT_HARM = 0.1
+"""Cases drawn for the audit wait behind those that anything speaks against."""
 UNDOABLE = timedelta(hours=1)
 """How long the console offers to undo one's last decision; later it is changed by a new one."""
+
+_chance = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +32,12 @@ class Waiting:
 
     by_kind: dict[CaseKind, int]
     escalated: int
+    newcomers: int
 
     @property
     def total(self) -> int:
-        """Open cases that any moderator may decide."""
-        return sum(self.by_kind.values())
+        """Open cases that any moderator may decide; the random audit waits for a quiet hour and is not among them."""
+        return sum(count for kind, count in self.by_kind.items() if kind is not CaseKind.AUDIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +80,61 @@ def waiting(session: Session, site_id: UUID) -> Waiting:
     for kind, escalated, count in rows:
         if not escalated:
             by_kind[CaseKind(kind)] += count
-    return Waiting(by_kind, sum(count for _, escalated, count in rows if escalated))
+    newcomers = session.scalar(
+        select(func.count())
+        .select_from(Case)
+        .where(Case.site_id == site_id, Case.closed_at.is_(None), Case.escalated.is_(False), *NEWCOMERS)
+    )
+    return Waiting(by_kind, sum(count for _, escalated, count in rows if escalated), newcomers or 0)
 
 
-def newer(session: Session, site_id: UUID, *, kind: CaseKind | None, escalated: bool, since: datetime) -> int:
-    """Count the open cases that were opened after ``since``."""
+def newer(
+    session: Session,
+    site_id: UUID,
+    *,
+    since: datetime,
+    kind: CaseKind | None = None,
+    escalated: bool = False,
+    newcomers: bool = False,
+    but: CaseKind | None = None,
+) -> int:
+    """Count the open cases that were opened after ``since`` (for the other words see ``review.queue``)."""
     wanted = [Case.site_id == site_id, Case.closed_at.is_(None), Case.escalated == escalated, Case.created_at > since]
     if kind is not None:
         wanted.append(Case.kind == kind)
+    if but is not None:
+        wanted.append(Case.kind != but)
+    if newcomers:
+        wanted += NEWCOMERS
     return session.scalar(select(func.count()).select_from(Case).where(*wanted)) or 0
+
+
+def draw_audit(session: Session, site_id: UUID, *, count: int, now: datetime) -> int:
+    """Put comments before the moderators that the machine alone let through, drawn by chance; returns how many.
+
+    They come from the newest DRAWN_FROM of a week, and none was ever read by a person.
+    """
+    case = select(Case.id).where(Case.comment_id == Comment.id)
+    ids = session.scalars(
+        select(Comment.id)
+        .where(
+            Comment.site_id == site_id,
+            Comment.created_at > now - DRAWN_WITHIN,
+            Comment.status == Status.APPROVED,
+            Comment.decision_seq == 1,
+            ~case.exists(),
+        )
+        .order_by(Comment.created_at.desc())
+        .limit(DRAWN_FROM)
+    ).all()
+    drawn = 0
+    for comment_id in _chance.sample(ids, min(count, len(ids))):
+        comment = decisions.lock(session, site_id, comment_id)
+        if comment is not None and comment.status is Status.APPROVED and comment.decision_seq == 1:
+            new = NewCase(kind=CaseKind.AUDIT, harm=AUDIT_HARM)
+            decisions.open_case(session, comment, new, now=now, revision=comment.visible_revision)
+            drawn += 1
+    return drawn
 
 
 def last_of(session: Session, site_id: UUID, user_id: UUID, *, now: datetime) -> Last | None:

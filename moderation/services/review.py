@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from moderation.errors import AlreadyDecided, ClaimedByAnother, Conflict, NotFound, NotUndoable, Refused, StaleRevision
@@ -66,11 +66,17 @@ def queue(
     kind: CaseKind | None = None,
     post: str | None = None,
     escalated: bool = False,
+    newcomers: bool = False,
+    but: CaseKind | None = None,
     after: tuple[float, UUID] | None = None,
     limit: int = 25,
 ) -> Queue:
-    """Return open cases of the site: a query, never a table. Raises NotFound for an unknown post."""
+    """Return open cases of the site: a query, never a table; ``but`` leaves a kind out. Raises NotFound for an unknown post."""
     wanted = [Case.site_id == site_id, Case.escalated == escalated, Case.closed_at.is_(None)]
+    if newcomers:
+        wanted.append(of_newcomer())
+    if but is not None:
+        wanted.append(Case.kind != but)
     if kind is not None:
         wanted.append(Case.kind == kind)
     if post is not None:
@@ -84,6 +90,14 @@ def queue(
     waiting = session.scalar(select(func.count()).select_from(Case).where(*wanted)) or 0
     following = (cases[-1].priority, cases[-1].id) if len(found) > limit else None
     return Queue(_views(session, cases, now=now), following, waiting)
+
+
+def of_newcomer() -> ColumnElement[bool]:
+    """Return the condition on a case that nothing by its author was ever approved; one look at an index per case."""
+    approved = select(Comment.id).where(
+        Comment.site_id == Case.site_id, Comment.author_id == Case.author_id, Comment.status == Status.APPROVED
+    )
+    return ~approved.exists()
 
 
 def case(session: Session, site_id: UUID, case_id: UUID, *, now: datetime) -> CaseView:

@@ -268,7 +268,7 @@ def _revise(session: Session, comment: Comment, *, body: str, language: str | No
         address_hash=current.address_hash,
         user_agent_hash=current.user_agent_hash,
         # How a form was filled in says something about its first sending only.
-        context={**current.context, "honeypot": None, "seconds_to_submit": None},
+        context={**current.context, "honeypot": None, "seconds_to_submit": None, "redacted_by": None},
     )
     decisions.set_status(session, comment, Status.PENDING, now=now, event=events.REVISED, current_revision=number)
     _enqueue(session, comment, now=now, cost_ms=cost_ms)

@@ -85,6 +85,15 @@
     if (done) event.preventDefault();
   });
 
+  // What is selected in the comment's text is what somebody may want to take out of it.
+  document.addEventListener("selectionchange", () => {
+    const chosen = document.getSelection();
+    const words = document.getElementById("words");
+    const body = document.querySelector(".card > .body");
+    if (!words || !body || chosen.isCollapsed || !body.contains(chosen.anchorNode) || !body.contains(chosen.focusNode)) return;
+    words.value = chosen.toString();
+  });
+
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
     if (opener) document.getElementById(opener.dataset.opens).showModal();
