@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, TextClause, and_, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from moderation.errors import NotFound, Refused
 from moderation.ids import new_id, show
-from moderation.models import Author, Case, CaseKind, Comment, Decider, Decision, Note, Publication, Status
+from moderation.models import Author, Case, CaseKind, Comment, Decision, Note, Publication, Status
 from moderation.services import audit, decisions, review
 from moderation.services.decisions import NewCase
+from moderation.services.shares import BY_PEOPLE
 
+ESCALATED = False
 NEWCOMERS = (review.of_newcomer(), Case.kind != CaseKind.AUDIT)
 DRAWN_WITHIN = timedelta(days=7)
 DRAWN_FROM = 2000
@@ -83,7 +85,7 @@ def waiting(session: Session, site_id: UUID) -> Waiting:
     newcomers = session.scalar(
         select(func.count())
         .select_from(Case)
-        .where(Case.site_id == site_id, Case.closed_at.is_(None), Case.escalated.is_(False), *NEWCOMERS)
+        .where(Case.site_id == site_id, Case.closed_at.is_(None), Case.escalated == ESCALATED, *NEWCOMERS)
     )
     return Waiting(by_kind, sum(count for _, escalated, count in rows if escalated), newcomers or 0)
 
@@ -146,6 +148,7 @@ def last_of(session: Session, site_id: UUID, user_id: UUID, *, now: datetime) ->
         .where(
             Decision.site_id == site_id,
             Decision.user_id == user_id,
+            BY_PEOPLE,
             Decision.created_at > now - UNDOABLE,
             Decision.undoes.is_(None),
             Comment.current_revision == Decision.revision,
@@ -163,9 +166,9 @@ def last_of(session: Session, site_id: UUID, user_id: UUID, *, now: datetime) ->
 def today(session: Session, site_id: UUID, *, time_zone: str, now: datetime) -> Today:
     """Return the day's figures."""
     midnight = now.astimezone(ZoneInfo(time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
-    by_people: list[ColumnElement[bool]] = [
+    by_people: list[ColumnElement[bool] | TextClause] = [
         Decision.site_id == site_id,
-        Decision.decider == Decider.MODERATOR,
+        BY_PEOPLE,
         Decision.undoes.is_(None),
         Decision.created_at >= midnight,
     ]

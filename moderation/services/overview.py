@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from moderation.models import (
@@ -23,7 +23,6 @@ from moderation.models import (
     Comment,
     Decider,
     Decision,
-    DeliveryState,
     Job,
     JobKind,
     Post,
@@ -31,11 +30,12 @@ from moderation.models import (
     Status,
 )
 from moderation.policy.verdict import Verdict
-from moderation.services.shares import Share, share
+from moderation.services.shares import BY_PEOPLE, Share, share
 
 WITHIN = timedelta(days=30)
 MOST = 2000
 """Newest rows that a figure is counted from."""
+STUCK = text("publication.state IN ('dead', 'paused')")
 LATE = timedelta(minutes=10)
 """How long the blog may be behind before it is said."""
 MOST_POSTS = 3
@@ -164,7 +164,7 @@ def _decided(session: Session, site_id: UUID, since: datetime) -> _Decided:
         .outerjoin(before, and_(before.comment_id == Decision.comment_id, before.seq == Decision.seq - 1))
         .where(
             Decision.site_id == site_id,
-            Decision.decider == Decider.MODERATOR,
+            BY_PEOPLE,
             Decision.undoes.is_(None),
             Decision.created_at >= since,
         )
@@ -266,11 +266,7 @@ def _posts(session: Session, site_id: UUID, closed: Sequence[Any]) -> tuple[Busy
 
 
 def _behind(session: Session, site_id: UUID, now: datetime) -> int:
-    stuck = session.scalar(
-        select(func.count())
-        .select_from(Publication)
-        .where(Publication.site_id == site_id, Publication.state.in_([DeliveryState.DEAD, DeliveryState.PAUSED]))
-    )
+    stuck = session.scalar(select(func.count()).select_from(Publication).where(Publication.site_id == site_id, STUCK))
     late = session.scalar(
         select(func.count())
         .select_from(Job)

@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import text
+
+BY_PEOPLE = text("decision.decider = 'moderator'")
+"""The condition of the index over people's decisions, to the word: with a parameter in it no database knows that it fits."""
 Z: float = 1.96
 """The interval holds the true share in 95 of 100 cases."""
 

@@ -14,12 +14,12 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from moderation import signals
-from moderation.models import Assessment, Comment, Decider, Decision, Revision, Subject
+from moderation.models import Assessment, Comment, Decision, Revision, Subject
 from moderation.policy.evaluate import evaluate
 from moderation.policy.shipped import DEFAULT
 from moderation.policy.verdict import Verdict
 from moderation.services import policies
-from moderation.services.shares import Share, share
+from moderation.services.shares import BY_PEOPLE, Share, share
 
 ENOUGH = 200
 """Decisions after which the comparison says something."""
@@ -150,7 +150,7 @@ def _pairs(session: Session, site_id: UUID, label: str, *, since: datetime) -> I
         )
         .where(
             Decision.site_id == site_id,
-            Decision.decider == Decider.MODERATOR,
+            BY_PEOPLE,
             Decision.undoes.is_(None),
             Decision.created_at >= since,
         )

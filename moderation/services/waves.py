@@ -18,8 +18,10 @@ from moderation.models import Author, Case, Comment, Decision, Revision, Status
 from moderation.policy.verdict import Verdict
 from moderation.services import review
 from moderation.services.desk import UNDOABLE
+from moderation.services.shares import BY_PEOPLE
 
 MOST = 100
+ESCALATED = False
 """Copies decided by one act."""
 
 
@@ -54,7 +56,7 @@ def copies(session: Session, site_id: UUID, comment_ids: list[UUID]) -> list[Cop
             Case.site_id == site_id,
             Case.comment_id.in_(comment_ids),
             Case.closed_at.is_(None),
-            Case.escalated.is_(False),
+            Case.escalated == ESCALATED,
             Comment.status != Status.ERASED,
         )
         .order_by(Case.id)
@@ -125,7 +127,7 @@ def decided(session: Session, site_id: UUID, *, user_id: UUID, batch: str, now: 
             select(Decision.id).where(
                 Decision.site_id == site_id,
                 Decision.user_id == user_id,
-                Decision.decider == "moderator",
+                BY_PEOPLE,
                 Decision.created_at > now - UNDOABLE,
                 Decision.undoes.is_(None),
                 Decision.cause.startswith(batch, autoescape=True),

@@ -129,6 +129,17 @@ def models() -> Models:
 
 @pytest.fixture
 def blog(database: Database, models: Models) -> Blog:
+    """A blog on either database."""
+    return found_blog(database, models)
+
+
+@pytest.fixture
+def sqlite_blog(sqlite_database: Database, models: Models) -> Blog:
+    """A blog on SQLite, for what no database can make a difference to."""
+    return found_blog(sqlite_database, models)
+
+
+def found_blog(database: Database, models: Models) -> Blog:
     now = datetime.now(UTC)
     with database.transaction() as session:
         site = Site(id=new_id(), created_at=now, name="blog", title="A blog", origins=["https://blog.example"])

@@ -1,0 +1,252 @@
+"""The pages around the queue: overview, posts, words, thresholds, people, keys, deliveries, one's own account."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyotp
+import pytest
+from sqlalchemy import select, update
+
+from moderation.models import Audit, Comment, ConsoleSession, Openness, Post, Role, Subject
+from moderation.services import passwords, policies, sites
+from tests.api.conftest import ABUSIVE, CIVIL
+from tests.api.console.conftest import Browser, Page, SignIn, link_for
+
+GOOD = "tidal harbour lantern mosaic"
+COPY = f"{ABUSIVE} And everything that you have written under this article is a lie."
+
+
+def in_force(door: Any) -> str:
+    with door.runtime.database.reading() as session:
+        return policies.in_force(session, sites.find(session, "blog").id).policy_label
+
+
+def watch(door: Any) -> None:
+    with door.runtime.database.transaction() as session:
+        site = sites.find(session, "blog")
+        version = policies.find_version(session, site.id, Subject.POLICY, "watch")
+        policies.activate(session, version, by="test", now=datetime.now(UTC))
+
+
+def test_a_new_site_watches_and_switches_on_and_back(door: Any, sign_in: SignIn) -> None:
+    watch(door)
+    door.decided(ABUSIVE)
+    door.decided(CIVIL)
+    browser = sign_in("editor")
+    browser.decide(reason=1)
+    browser.decide(reason=7)
+    page = browser.open("/console/overview")
+    for said in (
+        "Of the last 2 decisions it would have agreed on 1 , published 1 you rejected , held 0 you approved",
+        "After 200 decisions this says enough to rely on; 198 to go.",
+        "Switch on standard@1",
+    ):
+        assert said in page.text, page.text
+    behind = browser.open("/console/overview/comments?of=missed")
+    assert (CIVIL in behind.text, ABUSIVE in behind.text) == (True, False)
+    card = browser.open(next(link for link in behind.links if "case=" in link))
+    assert "This is closed: it was rejected" in card.text
+    browser.open("/console/overview")
+    page = browser.send("/policy/activate")
+    assert ("This policy decides from now on" in page.text, in_force(door)) == (True, "standard@1")
+    assert "Go back to watch@1" in page.text
+    browser.send("/policy/activate")
+    assert in_force(door) == "watch@1"
+
+
+def test_who_is_no_editor_sees_the_numbers_and_no_switch(sqlite_door: Any, sqlite_sign_in: SignIn) -> None:
+    watch(sqlite_door)
+    page = sqlite_sign_in("moderator").open("/console/overview")
+    assert ("Nobody has decided anything yet." in page.text, "Switch on" in page.text) == (True, False)
+    assert "/console/people" not in page.html
+
+
+@pytest.mark.parametrize("of", ["", "nothing", "rule:none", "post:" + "0" * 32, "reason:x"])
+def test_a_number_that_is_none_has_nothing_behind_it(sqlite_sign_in: SignIn, of: str) -> None:
+    assert sqlite_sign_in().open(f"/console/overview/comments?of={of}").status in {404, 422}
+
+
+def test_a_post_is_closed_until_a_time(door: Any, sign_in: SignIn) -> None:
+    door.decided(CIVIL)
+    browser = sign_in("editor")
+    browser.open("/console/posts?address=https://blog.example/arms")
+    page = browser.send("/posts/post_", openness="closed", until="2100-01-01T10:00")
+    assert page.status == 422
+    until = (datetime.now(UTC) + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M")
+    page = browser.send("/posts/post_", openness="closed", until=until)
+    assert ("Closed until" in page.text, door.decided(f"{CIVIL} Late.")["status"]) == (True, "rejected")
+    with door.runtime.database.transaction() as session:
+        post = session.scalars(select(Post)).one()
+        assert (post.openness, post.openness_at(datetime.now(UTC) + timedelta(hours=3))) == (Openness.CLOSED, Openness.OPEN)
+        post.openness_until = datetime.now(UTC) - timedelta(seconds=1)
+    assert door.decided(f"{CIVIL} Open again.")["status"] == "approved"
+    assert door.get("/v1/posts/p1/comments").json["post"]["openness"] == "open"
+
+
+def test_words_are_lists_that_say_what_is_wrong_by_line(door: Any, sign_in: SignIn) -> None:
+    browser = sign_in("editor")
+    browser.open("/console/words")
+    page = browser.send("/words/banned", words="cheap watches = 5\n\n/(x+/ = 5")
+    assert (page.status, "Line 3: RE2 cannot use this pattern" in page.text, "cheap watches = 5" in page.html) == (
+        422,
+        True,
+        True,
+    )
+    page = browser.send("/words/banned", words="cheap watches = 5\r\n/trea[t]y/\r\nfoo = bar")
+    assert ("The list is in force." in page.text, "/trea[t]y/\nfoo = bar" in page.html) == (True, True)
+    held = door.decided(CIVIL)
+    assert (held["status"], held["decision"]["reasons"][0]["rule"]) == ("flagged", "banned words")
+    assert browser.client.post("/console/words/other", data=browser.page.forms[0].fields).status_code == 404  # type: ignore[union-attr]
+
+
+def test_thresholds_are_tried_before_they_hold(door: Any, sign_in: SignIn) -> None:
+    door.decided(ABUSIVE)
+    browser = sign_in("editor")
+    page = browser.open("/console/policy")
+    everything = {name: "0.99" for name in page.form("/policy").fields if name.startswith("at-")}
+    tried = browser.send("/policy", text=ABUSIVE, act="text", standing="regular")
+    assert ("A person would read it first." in tried.text, "toxicity 0." in tried.text) == (True, True)
+    tried = browser.send("/policy", text=ABUSIVE, act="text", standing="regular", **everything)
+    assert "It would be published." in tried.text
+    month = browser.send("/policy", act="month", **everything)
+    assert "1 of 1 decisions of the machine would have been others" in month.text
+    assert in_force(door) == "standard@1", "trying changes nothing"
+    saved = browser.send("/policy", act="save", **everything)
+    assert ("The new thresholds are in force." in saved.text, in_force(door)) == (True, "standard@2")
+    assert door.decided(f"{ABUSIVE} Again.")["status"] == "approved"
+    assert browser.send("/policy", **{next(iter(everything)): "7"}).status == 422
+    page = browser.open("/console/policy")
+    back = next(form for form in page.forms if form.fields.get("policy") == "standard@1")
+    browser.client.post(back.action, data=back.fields)
+    assert in_force(door) == "standard@1"
+
+
+def test_an_admin_invites_and_the_last_one_stays(door: Any, sign_in: SignIn) -> None:
+    browser = sign_in("admin")
+    browser.open("/console/people")
+    add = next(form for form in browser.page.forms if form.action.endswith("/people") and not form.fields.get("email"))  # type: ignore[union-attr]
+    new = {"email": "Eve@x.example", "name": "Eve", "role": "auditor"}
+    invited = Page(browser.client.post(add.action, data={**add.fields, **new}))
+    link = re.search(r"/console/login\?token=[\w-]+", invited.html)
+    assert link is not None
+    eve = Browser(door.app.test_client())
+    eve.open(link[0])
+    assert "Eve" in eve.send("/login").text
+    assert eve.client.get("/console/people").status_code == 403
+    mine = next(form for form in browser.page.forms if form.fields.get("email") == "admin@blog.example")  # type: ignore[union-attr]
+    refused = Page(browser.client.post(mine.action, data={**mine.fields, "role": "auditor"}))
+    assert (refused.status, "the only admin" in refused.text) == (422, True)
+    with door.runtime.database.reading() as session:
+        people = {user.email: role for user, role in sites.members(session, sites.find(session, "blog").id)}
+    assert (people["admin@blog.example"], people["eve@x.example"]) == (Role.ADMIN, Role.AUDITOR)
+
+
+def test_a_key_made_in_the_console_opens_the_api_until_it_is_revoked(door: Any, sign_in: SignIn) -> None:
+    browser = sign_in("admin")
+    browser.open("/console/people")
+    made = browser.send("/keys", kind="secret", name="the blog")
+    shown = re.search(r"tg_sk_\w+", made.html)
+    assert shown is not None
+    assert door.get("/v1/comments", key=shown[0]).status_code == 200
+    assert shown[0] not in browser.open("/console/people").html
+    with door.runtime.database.reading() as session:
+        subject = session.scalars(select(Audit.subject).where(Audit.action == "key.created").order_by(Audit.id.desc())).first()
+    browser.send(f"/keys/{subject}/revoke")
+    assert door.get("/v1/comments", key=shown[0]).status_code == 401
+
+
+def test_a_delivery_is_sent_again(door: Any, sign_in: SignIn) -> None:
+    endpoint = door.post("/v1/endpoints", {"url": "http://127.0.0.1:9/x"}).json["id"]
+    browser = sign_in("admin")
+    assert "http://127.0.0.1:9/x" in browser.open("/console/deliveries").text
+    said = {"test": "A test event is on its way", "pause": "Done.", "replay": "On its way again.", "resume": "Done."}
+    for act, words in said.items():
+        assert words in browser.send(f"/endpoints/{endpoint}", act=act).text
+    door.post(f"/v1/endpoints/{endpoint}/pause")
+    browser.open("/console/deliveries")
+    assert "paused" in browser.open("/console/deliveries?state=paused").text
+    browser.send("/replay")
+    assert door.get("/v1/deliveries").json["items"][0]["state"] == "paused"
+
+
+def test_a_password_and_codes_open_the_console(door: Any, sign_in: SignIn) -> None:
+    browser = sign_in("moderator")
+    browser.open("/console/account")
+    assert browser.send("/password", password="short", again="short").status == 422
+    assert "Your password is set." in browser.send("/password", password=GOOD, again=GOOD).text
+    page = browser.open("/console/account")
+    salt = bytes.fromhex(page.form("/codes").fields["salt"])
+    with door.runtime.database.reading() as session:
+        user = next(user for user, role in sites.members(session, sites.find(session, "blog").id) if role is Role.MODERATOR)
+    app = pyotp.TOTP(passwords.code_secret(door.runtime.settings.secret, user.id, salt))
+    now = datetime.now(UTC)
+    assert "Codes are on." in browser.send("/codes", code=app.at(now)).text
+    fresh = Browser(door.app.test_client())
+    fresh.open("/console/login")
+    wrong = [
+        fresh.send("/login", email=email, password=word, code=code)
+        for email, word, code in (
+            ("moderator@blog.example", "wrong", ""),
+            ("moderator@blog.example", GOOD, ""),
+            ("moderator@blog.example", GOOD, app.at(now)),
+            ("nobody@blog.example", GOOD, ""),
+        )
+    ]
+    assert {(page.status, "That did not match." in page.text) for page in wrong} == {(403, True)}
+    code = app.at(now + timedelta(seconds=30))
+    assert "Nothing is waiting." in fresh.send("/login", email="Moderator@blog.example", password=GOOD, code=code).text
+    # A link asks for a code, too.
+    other = Browser(door.app.test_client())
+    assert "Code from your app" in other.open(link_for(door, "moderator")).text
+    assert other.send("/login", code="000000").status == 403
+    ended = fresh.open("/console/account")
+    assert "End all others" in ended.text
+    fresh.send("/sessions")
+    assert browser.client.get("/console/queue").status_code == 303
+
+
+def test_a_wave_is_rejected_and_taken_back_with_one_button_each(door: Any, sign_in: SignIn) -> None:
+    ids = [door.decided(COPY)["id"] for _ in range(3)]
+    browser = sign_in()
+    page = browser.open("/console/queue?tab=flagged")
+    assert "3 copies of this wait: decide them at once" in page.text
+    picks = [given["value"] for tag, given in page.elements if tag == "input" and given.get("name") == "pick"]
+    door.post(f"/v1/comments/{ids[0]}/decisions", {"verdict": "approve", "revision": 1}, key="editor")
+    fields = {**page.form("/waves").fields, "pick": picks, "reason": "5"}
+    page = Page(browser.client.post("/console/waves", data=fields, follow_redirects=True))
+    assert "2 rejected, 1 left out (a colleague was faster)." in page.text
+    browser.page = page
+    assert "2 undone." in browser.send("/waves/undo").text
+    assert [door.shown(comment_id)["status"] for comment_id in ids] == ["approved", "flagged", "flagged"]
+
+
+def test_words_are_taken_out_on_the_card(door: Any, sign_in: SignIn) -> None:
+    held = door.decided(f"{ABUSIVE} Ring me at +1 202 555 0143.")
+    browser = sign_in()
+    assert browser.send("/redaction", words="not there").status == 422
+    page = browser.send("/redaction", words="+1 202 555 0143")
+    assert ("The words are out." in page.text, "555 0143" in page.text) == (True, False)
+    browser.decide()
+    assert door.shown(held["id"])["body"] == f"{ABUSIVE} Ring me at […]."
+
+
+def test_a_quiet_hour_reads_what_the_machine_let_through(door: Any, sign_in: SignIn) -> None:
+    door.decided(CIVIL)
+    browser = sign_in()
+    assert "or check 5 the machine let through" in browser.open("/console/queue").text
+    page = browser.send("/audit")
+    assert (CIVIL in page.text, "drawn by chance" in page.text) == (True, True)
+    assert "Nothing is waiting." in browser.open("/console/queue").text, "the audit never stands before what waits"
+    with door.runtime.database.reading() as session:
+        assert session.scalars(select(Comment.status)).one() == "approved"
+
+
+def test_a_page_that_asks_by_itself_keeps_no_session_alive(door: Any, sign_in: SignIn) -> None:
+    browser = sign_in()
+    earlier = datetime.now(UTC) - timedelta(minutes=10)
+    with door.runtime.database.transaction() as session:
+        session.execute(update(ConsoleSession).values(seen_at=earlier))
+    browser.client.get("/console/queue/news", query_string={"since": earlier.isoformat()})
+    with door.runtime.database.reading() as session:
+        assert session.scalars(select(ConsoleSession.seen_at)).one() == earlier

@@ -1,0 +1,222 @@
+"""A moderator at work in a real browser: by mouse, by keys alone, on a phone, beside a colleague, and with hostile texts."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.api.conftest import ABUSIVE, CIVIL, Door
+from tests.api.console.conftest import link_for
+from tests.browser.conftest import PHONE, Installation, OpenContext, Watch, check_for_everybody, fits
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("queue", "overview", "posts", "words", "policy", "people", "deliveries", "account", "queue?tab=audit")
+TURNED_DOWN = r"answered 4(09|22)|status of 4(09|22)"
+"""What a browser says of an answer that tells a moderator that somebody was faster."""
+
+VECTORS = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><svg/onload=alert(1)>',
+    "'><iframe srcdoc='<script>alert(1)</script>'>",
+    "</textarea><script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "<!--<img src='--><img src=x onerror=alert(1)//'>",
+    "javascript:alert(1)",
+    "<a href=javascript:alert(1)>x</a>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+    "<body onload=alert(1)>",
+    "<input autofocus onfocus=alert(1)>",
+    "<details open ontoggle=alert(1)>",
+    "<video><source onerror=alert(1)>",
+    "<hx-partial hx-target='body'><script>alert(1)</script></hx-partial>",
+    "<div hx-get='/console/queue' hx-trigger='load'>x</div>",
+    "<template><script>alert(1)</script></template>",
+    "<base href=//evil.example>",
+    "<meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
+    "<object data=javascript:alert(1)>",
+    "<form action=//evil.example><button>x</button></form>",
+    "{{ 7 * 7 }}{% print 1 %}${7*7}#{7*7}",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "\u003cscript\u003ealert(1)\u003c/script\u003e",
+    "<style>@import '//evil.example'</style>",
+    "<link rel=stylesheet href=//evil.example>",
+    "' onmouseover=alert(1) x='",
+    "`-alert(1)-`",
+    "<x onclick=alert(1)>x</x>",
+    "<isindex action=javascript:alert(1) type=submit>",
+)
+
+
+def come_in(installation: Installation, page: Page, role: str = "moderator") -> Page:
+    page.goto(installation.url + link_for(installation.door, role))
+    page.get_by_role("button").click()
+    expect(page.locator("#card-title")).to_be_visible()
+    return page
+
+
+def hold(door: Door, count: int) -> list[str]:
+    return [door.decided(f"{ABUSIVE} {word}")["id"] for word in ("One.", "Two.", "Three.", "Four.")[:count]]
+
+
+def said(page: Page, words: str) -> None:
+    expect(page.locator("#notice")).to_contain_text(words)
+    expect(page.locator("#work")).not_to_have_attribute("aria-busy", "true")
+
+
+def test_a_moderator_decides_by_mouse(installation: Installation, page: Page) -> None:
+    first, second = hold(installation.door, 2)
+    come_in(installation, page)
+    page.get_by_role("button", name="Approve a").click()
+    said(page, "Approved.")
+    page.locator("summary", has_text="Reject").click()
+    page.get_by_role("button", name="1 Personal attack").click()
+    said(page, "Rejected: Personal attack.")
+    assert {installation.door.shown(each)["status"] for each in (first, second)} == {"approved", "rejected"}
+    page.get_by_role("button", name="Undo").click()
+    said(page, "Undone.")
+
+
+def test_a_moderator_decides_by_keys_alone(installation: Installation, page: Page) -> None:
+    ids = hold(installation.door, 4)
+    come_in(installation, page)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    current = page.locator("a[data-case][aria-current]")
+    at_first = current.get_attribute("href")
+    page.keyboard.press("j")
+    expect(current).not_to_have_attribute("href", at_first or "")
+    expect(page.locator("#card-title")).to_be_focused()
+    page.keyboard.press("k")
+    expect(current).to_have_attribute("href", at_first or "")
+    expect(page.locator("#card-title")).to_be_focused()
+    page.keyboard.press("n")
+    page.keyboard.type("j a r 1")
+    expect(page.locator("#note")).to_have_value("j a r 1")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    said(page, "Approved.")
+    page.keyboard.press("r")
+    page.keyboard.press("1")
+    said(page, "Rejected: Personal attack.")
+    page.keyboard.press("e")
+    said(page, "Handed to the editors.")
+    page.keyboard.press("u")
+    said(page, "Undone.")
+    statuses = sorted(installation.door.shown(each)["status"] for each in ids)
+    assert statuses == ["approved", "flagged", "flagged", "flagged"]
+
+
+def test_reason_nine_asks_for_its_sentence(installation: Installation, page: Page) -> None:
+    (held,) = hold(installation.door, 1)
+    come_in(installation, page)
+    page.keyboard.press("r")
+    page.keyboard.press("9")
+    expect(page.locator("#note")).to_be_focused()
+    expect(page.locator("#live")).to_contain_text("Reason 9 needs a sentence")
+    page.keyboard.type("It names a child.")
+    page.keyboard.press("Escape")
+    page.keyboard.press("9")
+    said(page, "Rejected: Other.")
+    assert installation.door.shown(held)["status"] == "rejected"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_moderator_decides_on_a_phone(installation: Installation, person: OpenContext, scheme: Any) -> None:
+    hold(installation.door, 2)
+    page = person(viewport=PHONE, color_scheme=scheme, has_touch=True, is_mobile=True).new_page()
+    come_in(installation, page)
+    fits(page)
+    approve = page.get_by_role("button", name="Approve")
+    expect(approve).to_be_in_viewport()
+    page.locator("summary", has_text="Reject").tap()
+    expect(page.get_by_role("button", name="Personal attack")).to_be_in_viewport()
+    page.get_by_role("button", name="Personal attack").tap()
+    said(page, "Rejected: Personal attack.")
+    approve.tap()
+    said(page, "Approved.")
+    fits(page)
+
+
+def test_the_slower_of_two_moderators_is_told(installation: Installation, person: OpenContext, watch: Watch) -> None:
+    (held,) = hold(installation.door, 1)
+    watch.expects(TURNED_DOWN)
+    slower = come_in(installation, person().new_page(), "moderator")
+    installation.door.post(f"/v1/comments/{held}/decisions", {"verdict": "reject", "revision": 1, "reason": 1, "decision_seq": 1})
+    slower.keyboard.press("a")
+    said(slower, "Your approval was not applied.")
+    assert installation.door.shown(held)["status"] == "rejected"
+    slower.get_by_role("button", name="Change to approved").click()
+    said(slower, "Approved.")
+    assert installation.door.shown(held)["status"] == "approved"
+
+
+def test_two_moderators_see_who_is_at_what(installation: Installation, person: OpenContext) -> None:
+    hold(installation.door, 1)
+    first = come_in(installation, person().new_page(), "editor")
+    expect(first.locator(".card")).to_be_visible()
+    second = come_in(installation, person().new_page(), "moderator")
+    expect(second.locator(".card")).to_contain_text("Editor is at work on this case.", timeout=20_000)
+
+
+def test_selected_words_are_taken_out(installation: Installation, page: Page) -> None:
+    held = installation.door.decided(f"{ABUSIVE} Ring me at +1 202 555 0143.")
+    come_in(installation, page)
+    page.locator("summary", has_text="Take words out").click()
+    page.evaluate(
+        """() => {
+          const node = document.querySelector(".card > .body").firstChild;
+          const start = node.data.indexOf("+1 202");
+          document.getSelection().setBaseAndExtent(node, start, node, start + 15);
+        }"""
+    )
+    expect(page.locator("#words")).to_have_value("+1 202 555 0143")
+    page.get_by_role("button", name="Take them out").click()
+    said(page, "The words are out.")
+    expect(page.locator(".card > .body")).to_have_text(f"{ABUSIVE} Ring me at […].")
+    assert installation.door.shown(held["id"])["revision"] == 2
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_keeps_anybody_out(installation: Installation, person: OpenContext, watch: Watch, scheme: Any) -> None:
+    hold(installation.door, 2)
+    installation.door.decided(CIVIL)
+    installation.door.post("/v1/endpoints", {"url": "http://127.0.0.1:9/x"})
+    page = come_in(installation, person(viewport=PHONE, color_scheme=scheme).new_page(), "admin")
+    page.keyboard.press("a")
+    said(page, "Approved.")
+    for path in PAGES:
+        page.goto(f"{installation.url}/console/{path}")
+        fits(page)
+        assert watch.seen == [], path
+        check_for_everybody(page)
+        # What axe tries out on a page to judge it is not the page's.
+        watch.seen[:] = [each for each in watch.seen if "inline style" not in each and "style-src-attr inline" not in each]
+
+
+def test_hostile_texts_stay_texts_in_every_field(installation: Installation, person: OpenContext) -> None:
+    door = installation.door
+    for number, vector in enumerate(VECTORS):
+        post = {"id": f"p{number}", "url": f"https://blog.example/{number}", "title": vector[:100], "excerpt": vector}
+        author = {"id": f"x{number}", "name": vector[:80]}
+        door.decided(f"{ABUSIVE} {vector}", post=post, author=author)
+    page = come_in(installation, person().new_page(), "admin")
+    for _ in VECTORS:
+        card = page.locator(".card > .body")
+        text = card.inner_text()
+        vector = text.removeprefix(f"{ABUSIVE} ")
+        assert vector in VECTORS
+        assert page.locator("#card-title").inner_text() == vector[:80]
+        expect(page.locator(".card")).to_contain_text(vector[:100])
+        page.locator("#note").fill(vector)
+        page.get_by_role("button", name="Keep the note only").click()
+        expect(page.locator(".history")).to_contain_text(vector)
+        page.locator("#note").blur()
+        page.keyboard.press("a")
+        said(page, "Approved.")
+    for path in ("overview", "posts", "overview/comments?of=agreed"):
+        page.goto(f"{installation.url}/console/{path}")
+        expect(page.locator("#work")).to_contain_text(VECTORS[0])

@@ -1,0 +1,150 @@
+"""Starting safely: people's decisions beside what `standard` would have done, and the overview's figures with their comments."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import event, update
+
+from moderation.ids import read
+from moderation.models import Case, CaseKind, Comment, Subject
+from moderation.policy.verdict import Verdict
+from moderation.services import desk, overview, policies, trial
+from moderation.services.shares import Share, share
+from moderation.services.trial import Trial
+from tests.moderation.services.conftest import ABUSIVE, CIVIL
+
+NOW = timedelta(minutes=1)
+
+
+def compared(blog: Any) -> Trial:
+    with blog.database.reading() as session:
+        return trial.trial(session, blog.site_id, now=datetime.now(UTC) + NOW)
+
+
+def looked_over(blog: Any) -> overview.Overview:
+    with blog.database.reading() as session:
+        return overview.overview(session, blog.site_id, time_zone="Europe/Berlin", now=datetime.now(UTC) + NOW)
+
+
+def test_a_watching_policy_is_compared_with_what_people_decided(blog: Any) -> None:
+    blog.activate("watch")
+    civil, insult, joke, missed = (blog.judged(text) for text in (CIVIL, ABUSIVE, f"{ABUSIVE} Just joking.", f"{CIVIL} Again."))
+    assert {comment.status for comment in (civil, insult, joke, missed)} == {"flagged"}
+    blog.decide(civil)
+    blog.decide(insult, Verdict.REJECT)
+    blog.decide(joke)
+    blog.decide(missed, Verdict.REJECT, reason=7)
+    found = compared(blog)
+    assert (found.policy, found.watching, found.decided, found.enough) == ("standard@1", True, 4, False)
+    assert (found.agreed.part, found.missed.part, found.held.part, found.refused.part) == (2, 1, 1, 0)
+    assert found.missed.comments == (read("comment", missed.id),)
+    assert found.held.comments == (read("comment", joke.id),)
+    attack = next(each for each in found.rules if each.rule == "attack")
+    assert (attack.approved.part, attack.rejected.part) == (1, 1)
+    assert found.comments_behind("approved:attack") == (read("comment", joke.id),)
+    assert [(reason, each.part) for reason, each in found.reasons] == [(7, 1)]
+    assert found.comments_behind("approved:nothing") is None
+
+
+def test_a_decision_taken_back_is_not_compared(blog: Any) -> None:
+    blog.activate("watch")
+    blog.undo(blog.decide(blog.judged(CIVIL)))
+    assert compared(blog).decided == 0
+
+
+def test_a_changed_policy_is_asked_again_with_the_stored_signals(blog: Any) -> None:
+    blog.activate("watch")
+    comment = blog.judged(ABUSIVE)
+    blog.decide(comment, Verdict.REJECT)
+    assert compared(blog).agreed.part == 1
+    with blog.database.transaction() as session:
+        content = {"toml": 'name = "standard"\nsummary = "Nothing is held."\n'}
+        policies.add_version(session, blog.site_id, Subject.POLICY, "standard", content, by="test", now=datetime.now(UTC))
+    found = compared(blog)
+    assert (found.policy, found.missed.comments) == ("standard@2", (read("comment", comment.id),))
+
+
+def test_once_switched_on_there_is_a_way_back(blog: Any) -> None:
+    blog.activate("standard")
+    found = compared(blog)
+    assert (found.watching, found.back) == (False, "watch@1")
+
+
+def test_each_figure_counts_the_comments_that_it_shows(blog: Any) -> None:
+    blog.activate("standard")
+    approved, rejected, public = blog.judged(ABUSIVE), blog.judged(f"{ABUSIVE} Really."), blog.judged(CIVIL)
+    blog.decide(approved)
+    first = blog.decide(rejected, Verdict.REJECT)
+    blog.decide(blog.view(rejected.id), decision_seq=first.seq)
+    blog.decide(public, Verdict.REJECT, reason=7)
+    found = looked_over(blog)
+    assert found.shares["rule:attack"].whole == 1
+    assert found.comments_behind("rule:attack") == (read("comment", approved.id),)
+    assert (found.shares["reversed:1"].part, found.shares["reversed:7"].part) == (1, 0)
+    assert found.comments_behind("removed") == (read("comment", public.id),)
+    assert found.public_for is not None
+    assert (found.shares["language:en"].part, found.shares["language:en"].whole) == (2, 3)
+    assert (found.shares["newcomers"].whole, found.shares["unscored"].part) == (3, 0)
+    assert [(post.title, post.share.part) for post in found.posts] == [("Arms and the treaty", 2)]
+    assert sum(hour.cases for hour in found.hours) == 2
+    assert (found.oldest, found.behind) == (None, 0)
+    assert found.comments_behind("rule:none") is None
+
+
+def test_the_audit_and_second_looks_are_counted_apart(blog: Any) -> None:
+    blog.activate("standard")
+    drawn, asked = blog.judged(CIVIL), blog.judged(ABUSIVE)
+    with blog.database.transaction() as session:
+        assert desk.draw_audit(session, blog.site_id, count=5, now=datetime.now(UTC)) == 1
+        assert desk.draw_audit(session, blog.site_id, count=5, now=datetime.now(UTC)) == 0
+        session.execute(update(Case).where(Case.comment_id == read("comment", asked.id)).values(kind=CaseKind.SECOND_LOOK))
+    assert [case.kind for case in blog.queue(kind=CaseKind.AUDIT)] == [CaseKind.AUDIT]
+    assert [case.comment.id for case in blog.queue(but=CaseKind.AUDIT)] == [asked.id]
+    blog.decide(drawn, Verdict.REJECT)
+    blog.decide(asked)
+    found = looked_over(blog)
+    assert (found.comments_behind("audit"), found.comments_behind("appeals")) == (
+        (read("comment", drawn.id),),
+        (read("comment", asked.id),),
+    )
+
+
+def test_no_figure_reads_a_whole_table_of_comments(sqlite_blog: Any) -> None:
+    """The cost does not grow with the site: each statement about comments, decisions or cases goes along an index."""
+    blog = sqlite_blog
+    blog.decide(blog.judged(ABUSIVE))
+    asked: list[tuple[str, Any]] = []
+    with blog.database.reading() as session:
+        event.listen(session.connection(), "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+        now = datetime.now(UTC) + NOW
+        trial.trial(session, blog.site_id, now=now)
+        overview.overview(session, blog.site_id, time_zone="UTC", now=now)
+        desk.waiting(session, blog.site_id)
+        plans = [
+            row[3]
+            for statement, parameters in list(asked)
+            for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    scans = [plan for plan in plans if plan.startswith("SCAN") and "USING" not in plan and "subquery" not in plan]
+    assert (len(asked) > 8, scans) == (True, [])
+    used = {index for index in ("ix_decision_by_people", "ix_case_closed", "ix_publication_stuck") if index in " ".join(plans)}
+    assert len(used) == 3, plans
+
+
+def test_the_newcomers_queue_has_whoever_was_never_published(blog: Any) -> None:
+    blog.activate("standard")
+    known = blog.submission(CIVIL).author
+    blog.judged(CIVIL, author=known)
+    blog.judged(ABUSIVE, author=known)
+    new = blog.judged(f"{ABUSIVE} And more.")
+    assert [case.comment.id for case in blog.queue(newcomers=True)] == [new.id]
+    with blog.database.reading() as session:
+        assert desk.waiting(session, blog.site_id).newcomers == 1
+        assert session.get_one(Comment, read("comment", new.id)).status == "flagged"
+
+
+def test_an_interval_is_wide_for_few_and_narrow_for_many() -> None:
+    few, many = Share(1, 2), Share(500, 1000)
+    assert (few.interval[0] < 0.1, few.interval[1] > 0.9) == (True, True)
+    assert (round(many.interval[0], 2), round(many.interval[1], 2)) == (0.47, 0.53)
+    assert (share([]).value, share([]).interval) == (0.0, (0.0, 1.0))
