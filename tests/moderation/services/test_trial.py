@@ -125,7 +125,11 @@ def test_no_figure_reads_a_whole_table_of_comments(sqlite_blog: Any) -> None:
             for statement, parameters in list(asked)
             for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         ]
-    scans = [plan for plan in plans if plan.startswith("SCAN") and "USING" not in plan and "subquery" not in plan]
+    scans = [
+        plan
+        for plan in plans
+        if plan.startswith("SCAN") and "USING" not in plan and "subquery" not in plan and "anon" not in plan
+    ]
     assert (len(asked) > 8, scans) == (True, [])
     used = {index for index in ("ix_decision_by_people", "ix_case_closed", "ix_publication_stuck") if index in " ".join(plans)}
     assert len(used) == 3, plans
