@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import update
 
+from moderation.models import Case
 from tests.api.conftest import ABUSIVE, CIVIL, Door
 from tests.api.console.conftest import link_for
 from tests.browser.conftest import PHONE, Installation, OpenContext, Watch, check_for_everybody, fits
@@ -56,8 +58,15 @@ def come_in(installation: Installation, page: Page, role: str = "moderator") -> 
     return page
 
 
+def decided(door: Door, body: str, **changes: Any) -> Any:
+    """Send a comment and wait until the installation's own worker has judged it."""
+    answer = door.post("/v1/comments", door.comment(body, **changes), headers={"Prefer": "wait=10"})
+    assert (answer.status_code, answer.json["status"] != "pending") == (200, True), answer.text
+    return answer.json
+
+
 def hold(door: Door, count: int) -> list[str]:
-    return [door.decided(f"{ABUSIVE} {word}")["id"] for word in ("One.", "Two.", "Three.", "Four.")[:count]]
+    return [decided(door, f"{ABUSIVE} {word}")["id"] for word in ("One.", "Two.", "Three.", "Four.")[:count]]
 
 
 def said(page: Page, words: str) -> None:
@@ -145,9 +154,19 @@ def test_the_slower_of_two_moderators_is_told(installation: Installation, person
     (held,) = hold(installation.door, 1)
     watch.expects(TURNED_DOWN)
     slower = come_in(installation, person().new_page(), "moderator")
-    installation.door.post(f"/v1/comments/{held}/decisions", {"verdict": "reject", "revision": 1, "reason": 1, "decision_seq": 1})
+    expect(slower.locator("#work")).not_to_have_attribute("aria-busy", "true")
+    # The claim ran out, as on a laptop that slept, and a colleague took the case.
+    slower.wait_for_load_state("networkidle")
+    with installation.door.runtime.database.transaction() as session:
+        session.execute(update(Case).values(claimed_by=None, claimed_until=None))
+    faster = installation.door.post(
+        f"/v1/comments/{held}/decisions",
+        {"verdict": "reject", "revision": 1, "reason": 1, "decision_seq": 1},
+        key="editor",
+    )
+    assert faster.status_code < 300, faster.text
     slower.keyboard.press("a")
-    said(slower, "Your approval was not applied.")
+    said(slower, "Editor rejected this just now (Personal attack). Your approval was not applied.")
     assert installation.door.shown(held)["status"] == "rejected"
     slower.get_by_role("button", name="Change to approved").click()
     said(slower, "Approved.")
@@ -163,7 +182,7 @@ def test_two_moderators_see_who_is_at_what(installation: Installation, person: O
 
 
 def test_selected_words_are_taken_out(installation: Installation, page: Page) -> None:
-    held = installation.door.decided(f"{ABUSIVE} Ring me at +1 202 555 0143.")
+    held = decided(installation.door, f"{ABUSIVE} Ring me at +1 202 555 0143.")
     come_in(installation, page)
     page.locator("summary", has_text="Take words out").click()
     page.evaluate(
@@ -183,7 +202,7 @@ def test_selected_words_are_taken_out(installation: Installation, page: Page) ->
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_keeps_anybody_out(installation: Installation, person: OpenContext, watch: Watch, scheme: Any) -> None:
     hold(installation.door, 2)
-    installation.door.decided(CIVIL)
+    decided(installation.door, CIVIL)
     installation.door.post("/v1/endpoints", {"url": "http://127.0.0.1:9/x"})
     page = come_in(installation, person(viewport=PHONE, color_scheme=scheme).new_page(), "admin")
     page.keyboard.press("a")
@@ -202,7 +221,7 @@ def test_hostile_texts_stay_texts_in_every_field(installation: Installation, per
     for number, vector in enumerate(VECTORS):
         post = {"id": f"p{number}", "url": f"https://blog.example/{number}", "title": vector[:100], "excerpt": vector}
         author = {"id": f"x{number}", "name": vector[:80]}
-        door.decided(f"{ABUSIVE} {vector}", post=post, author=author)
+        decided(door, f"{ABUSIVE} {vector}", post=post, author=author)
     page = come_in(installation, person().new_page(), "admin")
     for _ in VECTORS:
         card = page.locator(".card > .body")
@@ -217,6 +236,7 @@ def test_hostile_texts_stay_texts_in_every_field(installation: Installation, per
         page.locator("#note").blur()
         page.keyboard.press("a")
         said(page, "Approved.")
-    for path in ("overview", "posts", "overview/comments?of=agreed"):
+    page.goto(f"{installation.url}/console/overview")
+    for path in ("posts", "overview/comments?of=held"):
         page.goto(f"{installation.url}/console/{path}")
         expect(page.locator("#work")).to_contain_text(VECTORS[0])

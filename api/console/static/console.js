@@ -94,6 +94,9 @@
     words.value = chosen.toString();
   });
 
+  // On a phone the place one is at may lie outside of the row.
+  document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
     if (opener) document.getElementById(opener.dataset.opens).showModal();
