@@ -29,6 +29,7 @@ from moderation.ids import show
 from moderation.models import ConsoleSession, FailedSignIn, Membership, User
 from moderation.services import audit, signing_in
 from moderation.services.privacy import keyed_hash
+from moderation.services.signing_in import begin
 
 SHORTEST, LONGEST = 12, 256
 """Characters of a password."""
@@ -149,7 +150,7 @@ def let_in(session: Session, account: Account, code: str, email: str, network: s
     if last is None:
         raise NotLetIn
     succeeded(session, email, network, secret=secret)
-    return signing_in.begin(session, last, account.user_id, now=now)
+    return begin(session, last, account.user_id, now=now)
 
 
 def succeeded(session: Session, email: str, network: str, *, secret: bytes) -> None:
