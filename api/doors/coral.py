@@ -29,7 +29,7 @@ from api.errors import Problem
 from api.schemas.comment import CommentIn
 from moderation.ids import new_id
 from moderation.models import Comment, Status
-from moderation.policy.shipped import REASONS
+from moderation.policy.shipped import REASONS, SPAM
 from moderation.policy.verdict import Verdict
 from moderation.services import admission, feedback
 from moderation.services.admission import Admitted
@@ -215,7 +215,7 @@ def _of(found: Admitted) -> dict[str, Any]:
     keys = [found.reason] if found.reason else [rule["reason"] for rule in found.reasons]
     noticed = [
         *(["COMMENT_DETECTED_TOXIC"] if TOXIC & {key for key in keys if isinstance(key, int)} else []),
-        *(["COMMENT_DETECTED_SPAM"] if feedback.SPAM in keys else []),
+        *(["COMMENT_DETECTED_SPAM"] if SPAM in keys else []),
     ]
     said: dict[str, Any] = {"actions": [{"actionType": "FLAG", "reason": reason} for reason in noticed]} if noticed else {}
     if found.status is Status.REJECTED:
