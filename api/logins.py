@@ -6,8 +6,8 @@ from api.auth import principal
 from api.context import context
 from api.errors import Problem, fault
 from moderation.services import logins
+from moderation.services.authors import AuthorClaim
 from moderation.services.logins import BadLogin
-from moderation.services.submission import AuthorClaim
 
 
 def vouched_author() -> AuthorClaim | None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any, Literal, TypeVar, cast
 
@@ -24,8 +24,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import func
+from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
 
-from moderation.models.base import Base
+from moderation.models.base import Base, columns
 from moderation.models.types import EPOCH, MICROSECOND
 
 log = structlog.get_logger(__name__)
@@ -136,13 +137,16 @@ class Database:
     def moment(self) -> datetime:
         """Return the same clock for somebody who has no transaction open; on SQLite nothing is asked for it."""
         if self.is_sqlite:
-            return datetime.now(UTC)
+            return self.now(None)
         with self.reading() as session:
             return self.now(session)
 
-    def now(self, session: Session) -> datetime:
-        """Return the database's clock where it has one of its own, so that leases do not depend on workers' clocks."""
-        if self.is_sqlite:
+    def now(self, session: Session | None) -> datetime:
+        """Return the database's clock where it has one of its own, so that leases do not depend on workers' clocks.
+
+        SQLite has none, and needs no ``session``.
+        """
+        if session is None or self.is_sqlite:
             return datetime.now(UTC)
         clock: datetime = session.scalars(select(func.clock_timestamp())).one()
         return clock.astimezone(UTC)
@@ -258,16 +262,37 @@ def store(session: Session, *rows: Base) -> None:
     """Insert new rows now, in the order given; they stay plain objects that the session does not know.
 
     For the paths that every comment takes, where the order is known: the unit of work, which would find it out, takes four times
-    as long. Rows of one class that follow each other must have been given the same columns.
+    as long. Rows of one class that follow each other must have been given the same columns; defaults are filled in.
     """
     place = 0
     while place < len(rows):
         kind = type(rows[place])
         values = []
         while place < len(rows) and type(rows[place]) is kind:
-            values.append({name: value for name, value in vars(rows[place]).items() if name != "_sa_instance_state"})
+            row = rows[place]
+            for name, default in _defaults(kind):
+                if name not in vars(row):
+                    setattr(row, name, default(None))
+            values.append({name: value for name, value in vars(row).items() if name != "_sa_instance_state"})
             place += 1
         session.execute(_insert(kind), values if len(values) > 1 else values[0])
+
+
+@cache
+def _defaults(kind: type[Base]) -> list[tuple[str, Callable[[Any], Any]]]:
+    """Return the columns that have a default, each with what makes it: the object has it too, not only the table."""
+    found: list[tuple[str, Callable[[Any], Any]]] = []
+    for column in columns(kind):
+        made = column.default
+        if isinstance(made, ScalarElementColumnDefault):
+            found.append((column.key, partial(_same, made.arg)))
+        elif isinstance(made, CallableColumnDefault):
+            found.append((column.key, cast("Callable[[Any], Any]", made.arg)))
+    return found
+
+
+def _same(value: object, _: object) -> object:
+    return value
 
 
 @cache

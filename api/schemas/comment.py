@@ -6,8 +6,9 @@ from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import Address, Body, Language, Line, Moment, Number, PostKey, Text, Url
 from moderation.models import Status
+from moderation.services.authors import AuthorClaim
 from moderation.services.posts import PostReference
-from moderation.services.submission import AuthorClaim, Submission
+from moderation.services.submission import Submission
 
 
 class PostIn(Schema):

@@ -24,9 +24,10 @@ from moderation.failpoints import failpoint
 from moderation.ids import read, show
 from moderation.models import KeyKind, Status
 from moderation.services import authorship, comments, sites, submission
+from moderation.services.authors import AuthorClaim
 from moderation.services.comments import CommentView
 from moderation.services.privacy import keyed_hash
-from moderation.services.submission import AuthorClaim, Once, Receipt, Submission
+from moderation.services.submission import Once, Receipt, Submission
 
 blp = blueprint("comments", "/comments", "Comments on their way to a decision and after it")
 

@@ -19,9 +19,9 @@ from api.v1.posts import EMPTY, headers_of, shown_thread
 from moderation.errors import NotFound
 from moderation.ids import read
 from moderation.models import KeyKind
-from moderation.services import assessment, reports, submission, threads
+from moderation.services import assessment, authors, reports, threads
 from moderation.services.assessment import CheckRequest
-from moderation.services.submission import AuthorClaim
+from moderation.services.authors import AuthorClaim
 
 threads_blp = blueprint("threads", "/threads", "The public thread of a page, known or not")
 nudging = blueprint("nudge", "/nudge", "A word to the author before a comment is posted")
@@ -134,7 +134,7 @@ def complain(site_id: Any, comment_id: str, reason: int, note: str) -> None:
 
     def unit(session: Any) -> bool:
         now = runtime.clock.now()
-        reporter = submission.address_hashes(session, runtime.settings.secret, site_id, request.remote_addr or "0.0.0.0", now=now)  # noqa: S104 (who has no address is one and the same nobody)
+        reporter = authors.address_hashes(session, runtime.settings.secret, site_id, request.remote_addr or "0.0.0.0", now=now)  # noqa: S104 (who has no address is one and the same nobody)
         return reports.report(session, site_id, number, reason=reason, note=note, reporter=reporter, now=now)
 
     runtime.database.transact(unit)

@@ -23,9 +23,10 @@ from moderation.errors import NotFound, Refused
 from moderation.ids import read
 from moderation.models import Openness
 from moderation.services import authorship, own, posts, submission, threads
+from moderation.services.authors import AuthorClaim
 from moderation.services.own import Own
 from moderation.services.posts import PostReference
-from moderation.services.submission import AuthorClaim, Once, Submission
+from moderation.services.submission import Once, Submission
 from moderation.services.threads import Thread
 
 __all__ = ["blp", "feeds"]

@@ -19,7 +19,7 @@ from moderation.database import Database
 from moderation.errors import NotFound
 from moderation.ids import show
 from moderation.models import Comment, Decision, IdentityKind, Revision, Status
-from moderation.services import assessment, decisions, facts, policies, posts, submission
+from moderation.services import assessment, authors, decisions, facts, policies, posts, submission
 from moderation.services.assessment import Prepared, Scoring
 from moderation.services.submission import Submission
 
@@ -102,7 +102,7 @@ def by_text(session: Session, site_id: UUID, *, post: posts.PostReference, body:
         .limit(2)
     )
     if author_id is not None:
-        author = submission.find_author(session, site_id, IdentityKind.VERIFIED, [author_id])
+        author = authors.find_author(session, site_id, IdentityKind.VERIFIED, [author_id])
         if author is None:
             return None
         wanted = wanted.where(Comment.author_id == author.id)
@@ -159,7 +159,7 @@ def is_provisional(external_id: str | None, like: str | None) -> bool:
 
 def _edited(session: Session, site_id: UUID, asked: Submission, *, now: datetime) -> UUID | None:
     """Return the comment that an edit must be of; None where its text is known already or there is no telling."""
-    author = submission.find_author(session, site_id, IdentityKind.VERIFIED, [asked.author.id]) if asked.author.id else None
+    author = authors.find_author(session, site_id, IdentityKind.VERIFIED, [asked.author.id]) if asked.author.id else None
     post = posts.known(session, site_id, asked.post)
     if author is None or post is None or _of_external(session, site_id, asked.external_id) is not None:
         return None

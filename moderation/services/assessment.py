@@ -31,9 +31,9 @@ from moderation.policy.verdict import Verdict
 from moderation.scoring.scorer import Scorer, ScoringFailed
 from moderation.scoring.spam import SpamScorer
 from moderation.services import decisions, facts, pins, policies, posts
+from moderation.services.authors import AuthorClaim
 from moderation.services.decisions import NewCase, Outcome
 from moderation.services.posts import PostReference
-from moderation.services.submission import AuthorClaim
 
 log = structlog.get_logger(__name__)
 

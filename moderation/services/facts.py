@@ -32,8 +32,8 @@ from moderation.models import (
     columns,
 )
 from moderation.services import privacy
+from moderation.services.authors import AuthorClaim, find_author, identity
 from moderation.services.policies import InForce
-from moderation.services.submission import AuthorClaim, find_author, identity
 from moderation.signals import author as author_signals
 from moderation.signals import duplicates, links
 from moderation.signals.words import Word, WordList

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from moderation.errors import UnknownId
 from moderation.ids import new_id, new_id_at, read
 from moderation.models import Comment, Revision, Status
-from moderation.services import audit, posts, submission
+from moderation.services import audit, authors, posts, submission
 from moderation.sources import BadRow, Record
 
 CHUNK: Final = 200
@@ -157,13 +157,11 @@ def _comment(session: Session, site_id: UUID, record: Record, *, secret: bytes, 
     reference = posts.PostReference(id=record.post_id, url=record.post_url, title=record.post_title)
     # Of what was deleted there the place in the thread is taken over, and nobody's name.
     claim = (
-        submission.AuthorClaim()
+        authors.AuthorClaim()
         if record.state == "deleted"
-        else submission.AuthorClaim(
-            id=record.author_id, name=record.author_name, email=record.author_email, url=record.author_url
-        )
+        else authors.AuthorClaim(id=record.author_id, name=record.author_name, email=record.author_email, url=record.author_url)
     )
-    author = submission.author_of(
+    author = authors.author_of(
         session,
         site_id,
         claim,

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from moderation.errors import Refused, TidegateError
 from moderation.models import Site, Subject
 from moderation.services import policies
-from moderation.services.submission import AuthorClaim
+from moderation.services.authors import AuthorClaim
 
 HMAC: Final = "HS256"
 EDDSA: Final = "EdDSA"

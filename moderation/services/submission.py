@@ -4,37 +4,21 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import cast
 from unicodedata import normalize
 from uuid import UUID
 
-from sqlalchemy import Executable, Table, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from moderation import queue
 from moderation.database import store
 from moderation.errors import IdempotencyMismatch, NotFound, Refused, TidegateError, UnknownId
 from moderation.ids import new_id, read, show
-from moderation.models import Author, Comment, Idempotency, IdentityKind, JobKind, Post, Revision, Status, columns
-from moderation.services import comments, decisions, events, posts, privacy
-from moderation.signals.author import name_key
+from moderation.models import Comment, Idempotency, JobKind, Post, Revision, Status, columns
+from moderation.services import authors, comments, decisions, events, posts, privacy
 
 COST_MS = 10.0
 """Assumed scoring cost of a comment whose intake gave no estimate, in milliseconds on one core."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorClaim:
-    """Who the caller says wrote it; ``id`` counts only where the caller is vouched for."""
-
-    id: str | None = None
-    name: str = ""
-    email: str | None = None
-    url: str | None = None
-    address: str | None = None
-    user_agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +26,7 @@ class Submission:
     """A comment as a blog or a reader's browser sends it; ``parent_id`` is our id or the blog's own."""
 
     post: posts.PostReference
-    author: AuthorClaim
+    author: authors.AuthorClaim
     body: str
     parent_id: str | None = None
     external_id: str | None = None
@@ -67,11 +51,6 @@ _KNOWN = (
     .where(Comment.site_id == bindparam("site"), Comment.external_id == bindparam("external_id"))
     .with_for_update()
     .execution_options(populate_existing=True)
-)
-_AUTHORS = select(Author).where(
-    Author.site_id == bindparam("site"),
-    Author.identity_kind == bindparam("kind"),
-    Author.identity_key.in_(bindparam("keys", expanding=True)),
 )
 _IDEMPOTENCY = columns(Idempotency)
 _RECALLED = select(_IDEMPOTENCY.fingerprint, _IDEMPOTENCY.comment_ids).where(
@@ -207,8 +186,8 @@ def _take_in(
     post = posts.resolve(session, site_id, submission.post, now=now)
     parent = _parent(session, site_id, post, submission.parent_id)
     comment_id = new_id()
-    hashes = address_hashes(session, secret, site_id, submission.author.address, now=now)
-    author = author_of(
+    hashes = authors.address_hashes(session, secret, site_id, submission.author.address, now=now)
+    author = authors.author_of(
         session, site_id, submission.author, vouched=vouched, secret=secret, hashes=hashes, fresh=comment_id, now=now
     )
     comment = Comment(
@@ -336,81 +315,6 @@ def _parent(session: Session, site_id: UUID, post: Post, parent_id: str | None) 
     if parent.post_id != post.id:
         raise Refused("parent-elsewhere", "The comment replied to stands under another post.", "/parent_id")
     return parent.id
-
-
-def address_hashes(session: Session, secret: bytes, site_id: UUID, address: str | None, *, now: datetime) -> tuple[bytes, ...]:
-    """Return the hashes of a network address under the keys in force, newest first; makes the first key of an installation."""
-    if address is None:
-        return ()
-    keys = privacy.address_keys(session, secret)
-    if not keys.address:
-        privacy.rotate_address_keys(session, now=now)
-        session.flush()
-        keys = privacy.address_keys(session, secret)
-    return privacy.address_hashes(keys, site_id, address)
-
-
-def author_of(
-    session: Session,
-    site_id: UUID,
-    claim: AuthorClaim,
-    *,
-    vouched: bool,
-    secret: bytes,
-    hashes: tuple[bytes, ...],
-    fresh: UUID,
-    now: datetime,
-) -> Author:
-    """Return the author's row, made where it is new.
-
-    Somebody of whom we know nothing at all is a new author each time: a shared row would make a flood out of strangers.
-    """
-    kind, keys = identity(site_id, claim, vouched=vouched, secret=secret, hashes=hashes)
-    keys = keys or [f"once:{fresh.hex}"]
-    found = find_author(session, site_id, kind, keys)
-    shown = name_key(claim.name)
-    if found is None:
-        fresh_author = {
-            "id": new_id(),
-            "site_id": site_id,
-            "created_at": now,
-            "identity_kind": kind,
-            "identity_key": keys[0],
-            "name": claim.name,
-            "name_key": shown,
-            "url": claim.url,
-        }
-        made = session.execute(_insert_author(session.get_bind().dialect.name), fresh_author)
-        found = Author(**fresh_author) if getattr(made, "rowcount", 0) == 1 else find_author(session, site_id, kind, keys)
-        if found is None:
-            raise NotFound("author", keys[0])
-    elif kind is IdentityKind.VERIFIED and claim.name and (found.name, found.url) != (claim.name, claim.url):
-        found.name, found.name_key, found.url = claim.name, shown, claim.url
-    return found
-
-
-@cache
-def _insert_author(dialect: str) -> Executable:
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    # A twin may be inserting the same author: then theirs is the one.
-    return insert(cast("Table", Author.__table__)).on_conflict_do_nothing()
-
-
-def identity(
-    site_id: UUID, claim: AuthorClaim, *, vouched: bool, secret: bytes, hashes: tuple[bytes, ...]
-) -> tuple[IdentityKind, list[str]]:
-    """Return how well the author is known, and the keys to know them by, newest first; none for a complete stranger."""
-    if vouched and claim.id:
-        return IdentityKind.VERIFIED, [claim.id]
-    if claim.email:
-        return IdentityKind.CLAIMED, [privacy.email_hash(secret, site_id, claim.email)]
-    return IdentityKind.ANONYMOUS, [hashed.hex() for hashed in hashes]
-
-
-def find_author(session: Session, site_id: UUID, kind: IdentityKind, keys: Sequence[str]) -> Author | None:
-    """Return the author known under the first of the keys that is known, None for nobody."""
-    found = session.scalars(_AUTHORS, {"site": site_id, "kind": kind, "keys": list(keys)}).all()
-    return min(found, key=lambda author: keys.index(author.identity_key), default=None)
 
 
 def _recall(session: Session, once: Once) -> list[str] | None:

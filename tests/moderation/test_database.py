@@ -102,3 +102,12 @@ def test_a_stored_row_that_breaks_a_rule_is_refused_at_once(database: Database) 
         store(session, *(Site(id=new_id(), created_at=now, name="same", title="") for _ in range(2)))
     with database.reading() as session:
         assert session.scalars(select(Site).where(Site.name == "same")).first() is None
+
+
+def test_a_stored_row_has_the_defaults_that_its_table_has(database: Database) -> None:
+    site = Site(id=new_id(), created_at=datetime(2026, 3, 1, tzinfo=UTC), name="one", title="One")
+    with database.transaction() as session:
+        store(session, site)
+    with database.reading() as session:
+        read = session.get_one(Site, site.id)
+        assert (site.language, site.time_zone, site.origins) == (read.language, read.time_zone, read.origins) == ("en", "UTC", [])

@@ -9,8 +9,9 @@ from moderation.database import Database
 from moderation.scoring import catalog
 from moderation.services import sites, submission
 from moderation.services.assessment import Models, Moderator
+from moderation.services.authors import AuthorClaim
 from moderation.services.posts import PostReference
-from moderation.services.submission import AuthorClaim, Submission
+from moderation.services.submission import Submission
 from tests.moderation.commands.conftest import MINE, SECRET, Cli, answer
 
 

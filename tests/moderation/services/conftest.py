@@ -14,9 +14,10 @@ from moderation.policy.verdict import Verdict
 from moderation.scoring import catalog
 from moderation.services import comments, policies, review, submission
 from moderation.services.assessment import Models, Moderator, Scoring
+from moderation.services.authors import AuthorClaim
 from moderation.services.comments import CommentView
 from moderation.services.posts import PostReference
-from moderation.services.submission import AuthorClaim, Once, Receipt, Submission
+from moderation.services.submission import Once, Receipt, Submission
 
 SECRET = b"a secret for the tests, long enough"
 CIVIL = "I disagree with the treaty, but thank you for this clear article."

@@ -12,8 +12,8 @@ from moderation.models import Assessment, Decision, Job, JobKind, LinkDomain, Mo
 from moderation.policy.verdict import Verdict
 from moderation.services import assessment
 from moderation.services.assessment import CheckRequest, Scored
+from moderation.services.authors import AuthorClaim
 from moderation.services.posts import PostReference
-from moderation.services.submission import AuthorClaim
 from tests.moderation.services.conftest import ABUSIVE, CIVIL, SECRET, THREAT
 
 

@@ -10,8 +10,9 @@ from moderation import queue
 from moderation.errors import IdempotencyMismatch, Refused, TidegateError
 from moderation.models import Author, Comment, Event, HashingKey, IdentityKind, Job, JobKind, Post, Revision
 from moderation.services import submission
+from moderation.services.authors import AuthorClaim
 from moderation.services.posts import PostReference
-from moderation.services.submission import AuthorClaim, Once, Receipt
+from moderation.services.submission import Once, Receipt
 
 
 def once(key: str = "k1", fingerprint: bytes = b"f") -> Once:
