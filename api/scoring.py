@@ -55,6 +55,8 @@ class GuardedModels:
 
     def all_within(self, seconds: float, texts: Sequence[str]) -> list[Scored]:
         """Return the scores of several texts, or of none of them if all together take longer or one fails; never raises."""
+        if seconds <= 0:
+            return self._unscored("late", texts)
         if not self._room.acquire(blocking=False):
             return self._unscored("busy", texts)
         try:

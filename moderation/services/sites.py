@@ -54,6 +54,9 @@ def create(
 
 def find(session: Session, name_or_id: str) -> Site:
     """Return a site by its name or its id; raises NotFound."""
+    if not name_or_id.isprintable():
+        # PostgreSQL cannot even be asked for a name with a NUL in it.
+        raise NotFound("site", name_or_id)
     try:
         named = Site.id == read("site", name_or_id)
     except UnknownId:
