@@ -19,6 +19,7 @@ from moderation.scoring.scorer import ATTRIBUTES
 from training.generate.sexual import names_sex_act
 
 Floats = NDArray[np.float32]
+Sources = Mapping[str, tuple[int | None, int | None, float]]
 LABELLED = ATTRIBUTES[:6]
 """The attributes that the data has columns for; `sexual_explicit` is a weak label made here."""
 
@@ -26,7 +27,7 @@ LABELLED = ATTRIBUTES[:6]
 # label; the rest is the teachers' opinion. Paradetox calls any swear word toxic and the spans of Civil Comments include mere
 # heat, so there the teachers speak too. Left out: davidson_tweets (labelled by keyword, unfair to African-American English) and
 # paradetox_inherent (toxic by topic).
-_SOURCES: Mapping[str, tuple[int | None, int | None, float]] = {
+SOURCES: Sources = {
     "jigsaw_train": (None, None, 0.85),
     "jigsaw_train_lowercased": (None, None, 0.85),
     "wiki_cat_gc": (5000, 0, 0.8),
@@ -40,6 +41,21 @@ _SOURCES: Mapping[str, tuple[int | None, int | None, float]] = {
     "hatemoji_build": (None, None, 0.97),
     "convabuse": (1000, None, 0.8),
 }
+CONTINUED_SOURCES: Sources = {
+    "jigsaw_train": (None, None, 0.7),
+    "jigsaw_train_lowercased": (None, None, 0.7),
+    "wiki_cat_gc": (6000, None, 0.5),
+    "wiki_cat_gn": (6000, None, 0.5),
+    "civil_balanced10k": (None, None, 0.7),
+    "civil_toxic_spans": (0, 3500, 0.6),
+    "paradetox_toxic": (0, 5000, 0.5),
+    "paradetox_neutral": (4000, 0, 0.8),
+    "paradetox_nottoxic": (None, 0, 0.8),
+    "stormfront": (3000, None, 0.8),
+    "hatemoji_build": (None, None, 0.95),
+    "convabuse": (1000, None, 0.8),
+}
+"""The same for continuing: more of Wikipedia talk, and more of what the two teachers together say of it."""
 _PUNCTUATION = re.compile(r"[^\w\s]")
 
 
@@ -85,8 +101,8 @@ def labels(frame: pd.DataFrame) -> Floats:
     return values
 
 
-def human_rows(data: Path, seed: int, second: Floats | None = None) -> Rows:
-    """Take the rows of `tox_train` with their labels, mixed with the teachers' scores as `_SOURCES` says.
+def human_rows(data: Path, seed: int, second: Floats | None = None, sources: Sources = SOURCES) -> Rows:
+    """Take the rows of `tox_train` with their labels, mixed with the teachers' scores as `sources` says.
 
     `second` are a second teacher's scores of toxicity for all rows of `tox_train`; the teachers' logits are averaged.
     """
@@ -97,7 +113,7 @@ def human_rows(data: Path, seed: int, second: Floats | None = None) -> Rows:
     rng = np.random.default_rng(seed)
     chosen: list[Any] = []
     toxic = (frame["toxicity"] == 1).to_numpy()
-    for source, (harmless_count, toxic_count, _) in _SOURCES.items():
+    for source, (harmless_count, toxic_count, _) in sources.items():
         of_source = (frame["source"] == source).to_numpy()
         for kind, count in ((of_source & ~toxic, harmless_count), (of_source & toxic, toxic_count)):
             index = np.flatnonzero(kind)
@@ -107,7 +123,7 @@ def human_rows(data: Path, seed: int, second: Floats | None = None) -> Rows:
     picked = np.sort(np.concatenate(chosen))
     frame, teacher = frame.iloc[picked].reset_index(drop=True), teacher[picked]
     human = labels(frame)
-    trust = frame["source"].map({source: trusted for source, (_, _, trusted) in _SOURCES.items()}).to_numpy(np.float32)[:, None]
+    trust = frame["source"].map({source: trusted for source, (_, _, trusted) in sources.items()}).to_numpy(np.float32)[:, None]
     known = ~np.isnan(human)
     targets = np.zeros((len(frame), 7), np.float32)
     weights = np.zeros((len(frame), 7), np.float32)
