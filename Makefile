@@ -41,6 +41,9 @@ test-wordpress: $(VENV)/.dev ## A real WordPress from Debian's packages in front
 bench: $(VENV)/.dev $(VENV)/.detoxify ## Measure beside the pipeline of an afternoon; writes docs/benchmarks.md
 	$(STAGE) bench 2400 $(BIN)/python -m bench $(ARGS)
 
+bench-models: $(VENV)/.detoxify ## What each choice of the bundled scorer is worth in time, one core
+	@$(BIN)/python -m training.bench_models $(ARGS)
+
 lock: $(VENV)/.dev ## Resolve the lock files anew; ARGS="--upgrade" takes newer versions
 	$(BIN)/python dev/lock.py $(ARGS)
 
@@ -72,4 +75,4 @@ $(CLIENTS)/.installed: dev/clients.py tests/clients/requirements.txt tests/clien
 	@$(BIN)/python dev/clients.py $(CLIENTS)
 	@touch $@
 
-.PHONY: help up check test test-clients test-wordpress bench lock clean
+.PHONY: help up check test test-clients test-wordpress bench bench-models lock clean

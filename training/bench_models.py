@@ -11,20 +11,24 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from moderation.scoring import catalog
 from moderation.scoring.onnx import OnnxScorer
-from moderation.scoring.view import model_view
+from training.dequantise import state_dict
+from training.graph import Choices, State, build
 from training.judge_cases import CASES
 
 BUNDLED = Path(catalog.__file__).parent / "bundled"
 TEXTS = 240
 ROUNDS = 3
+_ALWAYS = 1000.0
 
 
 def texts(data: Path | None) -> list[str]:
@@ -50,14 +54,18 @@ def texts(data: Path | None) -> list[str]:
     return joined
 
 
-def variant(folder: Path, *, window: int, overlap: int, fuse: bool) -> OnnxScorer:
-    """Make a scorer from the bundled model with other windows, or with the fusion that `training.export` takes back."""
-    for name in ("toxicity.onnx", "tokenizer.json"):
+def variant(folder: Path, state: State, choices: Choices, *, window: int, overlap: int, always: bool = False) -> OnnxScorer:
+    """Make a scorer from the bundled weights with another graph, other windows, or half of the layers for every text."""
+    folder.mkdir()
+    for name in ("tokenizer.json", "pairs.npz"):
         (folder / name).write_bytes((BUNDLED / name).read_bytes())
+    onnx.save(build(state, choices), str(folder / "toxicity.onnx"))
     settings = json.loads((BUNDLED / "calibration.json").read_text())
-    (folder / "calibration.json").write_text(json.dumps(settings | {"window_tokens": window, "overlap_tokens": overlap}))
+    settings |= {"window_tokens": window, "overlap_tokens": overlap}
+    settings["settled_below"] = [_ALWAYS if always else value for value in settings["settled_below"]]
+    (folder / "calibration.json").write_text(json.dumps(settings))
     scorer = OnnxScorer(folder)
-    if fuse:
+    if choices.norms_in_one:  # the service keeps the runtime from fusing them, not from running what is fused
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -65,14 +73,9 @@ def variant(folder: Path, *, window: int, overlap: int, fuse: bool) -> OnnxScore
     return scorer
 
 
-def alone(scorer: OnnxScorer) -> Callable[[str], Any]:
+def alone(scorer: OnnxScorer, *, early: bool = False, pairs: bool = False) -> Callable[[str], Any]:
     """Score one text at a time, as the service does."""
-    return lambda text: scorer.logits([text])
-
-
-def first_only(scorer: OnnxScorer, window: list[int]) -> Any:
-    """Run one window and nothing else."""
-    return scorer._session.run(None, {"input_ids": [window]})  # noqa: SLF001
+    return lambda text: scorer.logits([text], early=early, pairs=pairs)
 
 
 def main() -> None:
@@ -82,22 +85,29 @@ def main() -> None:
     parser.add_argument("--metrics", type=Path, help="JSON file to add the table to, under `speed_variants`")
     options = parser.parse_args()
     read = texts(options.data)
+    state = {name: part.numpy() for name, part in state_dict(BUNDLED / "toxicity.onnx").items()}
+    before = Choices(first_token_last=False, attention_in_one=True)
     with tempfile.TemporaryDirectory() as place:
 
-        def made(name: str, **choices: Any) -> OnnxScorer:
-            folder = Path(place) / name
-            folder.mkdir()
-            return variant(folder, **choices)
+        def made(choices: Choices, *, window: int = 128, overlap: int = 16, always: bool = False) -> OnnxScorer:
+            return variant(
+                Path(tempfile.mkdtemp(dir=place)) / "made", state, choices, window=window, overlap=overlap, always=always
+            )
 
         shipped = OnnxScorer(BUNDLED)
-        windows = {text: shipped._windows(model_view(text)) for text in read}  # noqa: SLF001
+        windows = {text: shipped._windows(shipped._tokens(text)) for text in read}  # noqa: SLF001
+        as_bundled_1 = replace(before, norms_in_one=True)
         variants: dict[str, Callable[[str], Any]] = {
-            "int8, layer norms fused, windows 160/40": alone(made("a", window=160, overlap=40, fuse=True)),
-            "int8, layer norms apart, windows 160/40": alone(made("b", window=160, overlap=40, fuse=False)),
-            "int8, layer norms fused, windows 128/16": alone(made("c", window=128, overlap=16, fuse=True)),
-            "int8, layer norms apart, windows 128/16 (shipped)": alone(shipped),
-            "the same, first window only (cuts; not shipped)": lambda text: first_only(shipped, windows[text][0]),
-            "normalising and tokenising alone": lambda text: shipped._windows(model_view(text)),  # noqa: SLF001
+            "int8 as bundled-1: one attention, norms fused, windows 160/40": alone(made(as_bundled_1, window=160, overlap=40)),
+            "float32, the same": alone(made(Choices(first_token_last=False, floats=True), window=160, overlap=40)),
+            "int8, norms apart": alone(made(before, window=160, overlap=40)),
+            "and attention in floats over one int8 product": alone(made(Choices(first_token_last=False), window=160, overlap=40)),
+            "and windows 128/16": alone(made(Choices(first_token_last=False))),
+            "and the last layer for the first token only": alone(shipped),
+            "and the linear model": alone(shipped, pairs=True),
+            "and clear texts settled after three layers (shipped)": alone(shipped, early=True, pairs=True),
+            "three layers for all (not shipped)": alone(made(Choices(), always=True), early=True),
+            "normalising and tokenising alone": lambda text: shipped._windows(shipped._tokens(text)),  # noqa: SLF001
         }
         taken = {name: np.full((ROUNDS, len(read)), np.inf) for name in variants}
         for turn in range(ROUNDS):

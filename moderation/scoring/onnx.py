@@ -7,6 +7,10 @@ small machine's other processes keep their core.
 A text longer than the window that the model was trained on is cut into overlapping windows of that length, and each attribute
 takes its highest value over them: one abusive paragraph makes a comment abusive, however long the rest. A long text therefore
 has more chances to score high; nothing is ever cut off silently.
+
+Most comments are plainly harmless. The model says after half of its layers whether a window is one of those, and only the others
+go through the rest; below which values that is so was fitted with the calibration. A linear model over the same tokens has its
+say as well, see `moderation.scoring.pairs`.
 """
 
 import hashlib
@@ -21,6 +25,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from moderation.scoring.calibration import Curve
+from moderation.scoring.pairs import PairsModel
 from moderation.scoring.scorer import ATTRIBUTES, ScoringFailed
 from moderation.scoring.spelling import WORDS_FILE
 from moderation.scoring.view import model_view
@@ -33,15 +38,17 @@ _MS_PER_TEXT: Final = 1.5
 class OnnxScorer:
     """A BERT classifier exported to ONNX with its tokenizer and calibration, all read from one folder.
 
-    The folder holds `toxicity.onnx` (input `input_ids` of shape (texts, tokens), output `logits` of shape (texts,
-    attributes)), `tokenizer.json` and `calibration.json`. Loading takes well under a second. Scoring is thread-safe. Raises
-    `OSError` for a missing file and `ValueError` for a calibration that does not fit the model.
+    The folder holds `toxicity.onnx` (inputs `input_ids` of shape (texts, tokens) and `limits` (outputs,), output `logits` of
+    shape (texts, outputs); see `training.graph`), `tokenizer.json`, `calibration.json` and `pairs.npz`. Loading takes well
+    under a second. Scoring is thread-safe. Raises `OSError` for a missing file and `ValueError` for files that do not fit
+    together.
     """
 
     def __init__(self, folder: Path) -> None:
         model = (folder / "toxicity.onnx").read_bytes()
         tokenizer = (folder / "tokenizer.json").read_bytes()
         calibration = (folder / "calibration.json").read_bytes()
+        pairs = (folder / "pairs.npz").read_bytes()
         words = WORDS_FILE.read_bytes()  # part of what the model reads, see `moderation.scoring.spelling`
         settings = json.loads(calibration)
         self._attributes: tuple[str, ...] = tuple(settings["attributes"])
@@ -51,18 +58,20 @@ class OnnxScorer:
         self._curves = [Curve.from_points(settings["attributes"][attribute]) for attribute in self._attributes]
         self._window: int = settings["window_tokens"]
         self._stride: int = self._window - settings["overlap_tokens"]
-        self._version = f"{settings['model']}+{hashlib.sha256(model + tokenizer + calibration + words).hexdigest()[:8]}"
+        self._version = f"{settings['model']}+{hashlib.sha256(model + tokenizer + calibration + words + pairs).hexdigest()[:8]}"
         self._tokenizer = Tokenizer.from_buffer(tokenizer)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._start, self._end = (_special(self._tokenizer, token) for token in ("[CLS]", "[SEP]"))
         self._session = _session(model)
-        if self._session.get_outputs()[0].shape[-1] != len(settings["outputs"]):
-            raise ValueError("the calibration lists another number of outputs than the model has")
+        self._pairs = PairsModel(pairs)
+        self._settled: NDArray[np.float64] = np.array(settings["settled_below"], np.float64)
+        if {self._session.get_outputs()[0].shape[-1], self._pairs.outputs, len(self._settled)} != {len(settings["outputs"])}:
+            raise ValueError("the calibration lists another number of outputs than the models have")
 
     @property
     def version(self) -> str:
-        """Model name and the first 8 hex digits of the SHA-256 over model, tokenizer, calibration and word list."""
+        """Model name and the first 8 hex digits of the SHA-256 over models, tokenizer, calibration and word list."""
         return self._version
 
     @property
@@ -78,21 +87,30 @@ class OnnxScorer:
             scores.append({name: value for name, value in values if np.isfinite(value)})
         return scores
 
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Compute the model's raw outputs, highest over a text's windows, of shape (texts, model outputs).
+    def logits(self, texts: Sequence[str], *, early: bool = True, pairs: bool = True) -> NDArray[np.float64]:
+        """Compute the raw outputs, highest over a text's windows, of shape (texts, model outputs).
 
-        A text whose output is not a number has NaN there. Raises `ScoringFailed` when the runtime or the tokenizer fails.
+        A text whose output is not a number has NaN there. Without `early` every window goes through all layers; without `pairs`
+        the linear model has no say: that is the network as Detoxify would run it. Raises `ScoringFailed` when the runtime or
+        the tokenizer fails.
         """
-        best = np.full((len(texts), self._session.get_outputs()[0].shape[-1]), -np.inf)
         try:
-            for place, text in enumerate(texts):
-                for window in self._windows(model_view(text)):
-                    (outputs,) = self._session.run(None, {"input_ids": np.array([window], np.int64)})
-                    best[place] = np.maximum(best[place], outputs[0])  # NaN wins, so that it is seen
+            rows = [self._read(text, early=early, pairs=pairs) for text in texts]
         except Exception as failure:
             # The runtime raises classes of its own that share only this one. Their messages name operators, never text.
             raise ScoringFailed(f"{self._version} could not score {len(texts)} texts: {type(failure).__name__}") from failure
-        return best
+        return np.array(rows).reshape(len(texts), len(self._settled))
+
+    def _read(self, text: str, *, early: bool, pairs: bool) -> NDArray[np.float64]:
+        tokens = self._tokens(text)
+        added = self._pairs.logits(tokens) if pairs else np.zeros(len(self._settled))
+        # What the words alone say counts here, too: the more they alarm, the calmer the network must be to be believed early.
+        limits = (self._settled - added if early else np.full(len(added), -np.inf)).astype(np.float32)
+        best = np.full(len(added), -np.inf)
+        for window in self._windows(tokens):
+            (outputs,) = self._session.run(None, {"input_ids": np.array([window], np.int64), "limits": limits})
+            best = np.maximum(best, outputs[0])  # NaN wins, so that it is seen
+        return best + added
 
     def estimate_ms(self, text: str) -> float:
         """Bound the cost from above by the length: a token seldom has less than 2.5 ASCII characters, of others one each."""
@@ -102,8 +120,11 @@ class OnnxScorer:
             tokens += self._window
         return _MS_PER_TEXT + _MS_PER_TOKEN * tokens
 
-    def _windows(self, view: str) -> list[list[int]]:
-        ids: list[int] = self._tokenizer.encode(view, add_special_tokens=False).ids
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(model_view(text), add_special_tokens=False).ids
+        return ids
+
+    def _windows(self, ids: list[int]) -> list[list[int]]:
         room, step = self._window - 2, self._stride
         if len(ids) <= room:
             return [[self._start, *ids, self._end]]
@@ -127,7 +148,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.log_severity_level = 3
-    # The one fusion that makes this slower: `training.export` takes it apart, the runtime would put it back together.
+    # The one fusion that makes this slower: the graph has it taken apart, the runtime would put it back together.
     return onnxruntime.InferenceSession(
         model, options, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
     )

@@ -24,7 +24,7 @@ class Scorer(Protocol):
 
     @property
     def version(self) -> str:
-        """Name of the model and its calibration together, such as `bundled-1+3f9a2c1b`; equal versions give equal scores."""
+        """Name of the model and its calibration together, such as `bundled-2+3f9a2c1b`; equal versions give equal scores."""
         ...
 
     @property

@@ -64,7 +64,7 @@ def test_an_abusive_sentence_scores_far_above_its_harmless_twin(
     bundled: Scorer, attribute: str, abusive: str, harmless: str
 ) -> None:
     high, low = (scores[attribute] for scores in bundled.score([abusive, harmless]))
-    assert high > 3 * low
+    assert high / (1 - high) > 3 * low / (1 - low)
     assert high > 0.1
 
 
@@ -89,11 +89,27 @@ def test_windows_cover_a_long_text_and_the_highest_score_counts_wherever_the_abu
     texts = [calm * place + abuse + calm * (80 - place) for place in places]
     scores = [one["toxicity"] for one in bundled.score([*texts, calm * 80])]
     assert min(scores[:3]) > 3 * scores[3]
-    windows = bundled._windows(calm * 80)
+    windows = bundled._windows(bundled._tokens(calm * 80))
     assert {len(window) for window in windows} == {bundled._window}
     tokens = bundled._tokenizer.encode(calm * 80, add_special_tokens=False).ids
     assert windows[0][1:-1] == tokens[: bundled._window - 2]
     assert windows[-1][1:-1] == tokens[-(bundled._window - 2) :]
+
+
+def test_a_calm_text_is_settled_early_and_an_abusive_one_is_read_to_the_end(bundled: OnnxScorer) -> None:
+    calm, abuse = "The library opens at nine and the garden is quiet.", "You are a worthless idiot and everybody hates you."
+    early, late = bundled.logits([calm, abuse]), bundled.logits([calm, abuse], early=False)
+    assert not np.array_equal(early[0], late[0])
+    assert np.array_equal(early[1], late[1])
+    assert (early[0] < bundled._settled).all()
+
+
+def test_being_settled_early_changes_no_verdict_of_a_plain_pair(bundled: OnnxScorer) -> None:
+    texts = [text for pair in PAIRS for text in pair[1:]] + CIVIL
+    early, late = bundled.logits(texts), bundled.logits(texts, early=False)
+    for name, column, curve in zip(bundled._attributes, bundled._outputs, bundled._curves, strict=True):
+        threshold = {"toxicity": 0.4, "threat": 0.15, "sexual_explicit": 0.8}.get(name, 0.25)
+        assert np.array_equal(curve(early[:, column]) >= threshold, curve(late[:, column]) >= threshold)
 
 
 def test_a_value_that_is_not_a_number_is_left_out(bundled: OnnxScorer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +150,7 @@ def test_a_failing_runtime_is_a_scoring_failure(bundled: OnnxScorer, monkeypatch
 
 def test_the_estimate_is_not_below_the_windows_that_a_text_needs(bundled: OnnxScorer) -> None:
     for text in ("word " * 2000, "字" * 900, "Short.", "antidisestablishmentarianism " * 300):
-        windows = bundled._windows(text)
+        windows = bundled._windows(bundled._tokens(text))
         per_token = (bundled.estimate_ms("x" * 250) - bundled.estimate_ms("")) / 100
         assert bundled.estimate_ms(text) >= per_token * sum(map(len, windows)) * 0.95
 
@@ -175,7 +191,7 @@ def test_the_model_file_is_small_enough_for_the_repository(bundled_folder: Path)
 @pytest.mark.detoxify
 def test_detoxify_itself_gives_the_scores_that_we_give_before_calibration(bundled: OnnxScorer, detoxify_scorer: Scorer) -> None:
     texts = [text for pair in PAIRS for text in pair[1:]] + CIVIL
-    ours = 1 / (1 + np.exp(-bundled.logits(texts)))
+    ours = 1 / (1 + np.exp(-bundled.logits(texts, early=False, pairs=False)))
     theirs = np.array([[scores[name] for name in detoxify_scorer.attributes] for scores in detoxify_scorer.score(texts)])
     assert detoxify_scorer.attributes == bundled.attributes
     # Ours rounds activations to 8 bits as well; the weights are the same.
