@@ -14,7 +14,8 @@ from typing import Literal
 import structlog
 
 from moderation.runtime import Runtime
-from moderation.services.assessment import Models, Scored
+from moderation.scoring.choice import BY_THE_INSTALLATION, SiteModels
+from moderation.services.asking import UNSCORED, Models, Scored
 from moderation.services.submission import COST_MS
 from moderation.signals import language
 
@@ -22,9 +23,6 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 8
 """Checks that may wait for the scoring thread; more are told at once that there is no score, and the server stays free."""
-
-UNKNOWN = "none"
-"""Names the model of a text that no model saw."""
 
 
 class GuardedModels:
@@ -49,18 +47,18 @@ class GuardedModels:
             return "ok"
         return "failed" if self._failure else "loading"
 
-    def within(self, seconds: float, text: str) -> Scored:
+    def within(self, seconds: float, text: str, models: SiteModels = BY_THE_INSTALLATION) -> Scored:
         """Return the scores of a text, or none of them if that takes longer or fails; never raises."""
-        return self.all_within(seconds, [text])[0]
+        return self.all_within(seconds, [text], models)[0]
 
-    def all_within(self, seconds: float, texts: Sequence[str]) -> list[Scored]:
+    def all_within(self, seconds: float, texts: Sequence[str], models: SiteModels = BY_THE_INSTALLATION) -> list[Scored]:
         """Return the scores of several texts, or of none of them if all together take longer or one fails; never raises."""
         if seconds <= 0:
             return self._unscored("late", texts)
         if not self._room.acquire(blocking=False):
             return self._unscored("busy", texts)
         try:
-            found: Future[list[Scored]] = self._thread.submit(self._score_all, texts, time.monotonic() + seconds)
+            found: Future[list[Scored]] = self._thread.submit(self._score_all, texts, models, time.monotonic() + seconds)
         except RuntimeError:
             # The process is ending.
             self._room.release()
@@ -96,23 +94,23 @@ class GuardedModels:
 
     def _unscored(self, cause: str, texts: Sequence[str]) -> list[Scored]:
         log.warning("check_not_scored", cause=cause)
-        return [Scored(None, None, self._models.version if self._models is not None else UNKNOWN)] * len(texts)
+        return [Scored(None, None, self._models.version if self._models is not None else UNSCORED)] * len(texts)
 
-    def _score_all(self, texts: Sequence[str], until: float) -> list[Scored]:
+    def _score_all(self, texts: Sequence[str], models: SiteModels, until: float) -> list[Scored]:
         scores: list[Scored] = []
         for text in texts:
             if scores and time.monotonic() >= until:
                 # Nobody waits any more, and others wait for this thread.
                 raise Late
-            scores.append(self._score(text))
+            scores.append(self._score(text, models))
         return scores
 
-    def _score(self, text: str) -> Scored:
+    def _score(self, text: str, models: SiteModels = BY_THE_INSTALLATION) -> Scored:
         if self._models is None:
             try:
-                self._models = Models(self._runtime.scorer(), self._runtime.spam())
+                self._models = Models.on(self._runtime.shelf(torch=False), self._runtime.spam())
             except Exception as error:
                 self._failure = type(error).__name__
                 log.exception("models_not_loaded", error=self._failure)
                 raise
-        return self._models(text)
+        return self._models(text, models, beside=False)

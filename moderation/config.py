@@ -40,7 +40,7 @@ class Settings:
     trusted_proxies: int = 0
     secret: bytes = field(repr=False)
     profile: Profile = "standard"
-    engine: str = "bundled"
+    models: Path | None = None
     log_level: str = "info"
     webhook_schedule: tuple[float, ...] = DEFAULT_SCHEDULE
     webhook_allow: tuple[str, ...] = ()
@@ -53,6 +53,11 @@ class Settings:
     def small(self) -> bool:
         """Tell whether the stack has to fit a machine with 1 GB."""
         return self.profile == "small"
+
+    @property
+    def models_folder(self) -> Path:
+        """Where the models lie that were fetched: below the home, or where several machines share them."""
+        return self.models or self.home / "models"
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -76,7 +81,7 @@ class Settings:
         trusted_proxies = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(0, 8))
         host = env.str("TIDEGATE_HOST", "127.0.0.1")
         profile = env.str("TIDEGATE_PROFILE", "standard", validate=validate.OneOf(["standard", "small"]))
-        engine = env.str("TIDEGATE_ENGINE", "bundled", validate=validate.OneOf(["bundled", "detoxify"]))
+        models = env.str("TIDEGATE_MODELS", "")
         log_level = env.str("TIDEGATE_LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"]))
         schedule = env.list("TIDEGATE_WEBHOOK_SCHEDULE", list(DEFAULT_SCHEDULE), subcast=float)
         webhook_allow: list[str] = env.list("TIDEGATE_WEBHOOK_ALLOW", []) or []
@@ -101,7 +106,7 @@ class Settings:
             public_url=public_url,
             trusted_proxies=trusted_proxies,
             profile=cast("Profile", profile),
-            engine=engine,
+            models=Path(models).resolve() if models else None,
             log_level=log_level,
             webhook_schedule=tuple(schedule),
             webhook_allow=tuple(webhook_allow),

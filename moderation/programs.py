@@ -136,7 +136,7 @@ def environment(settings: Settings, redis_url: str | None) -> dict[str, str]:
         "TIDEGATE_HOST": settings.host,
         "TIDEGATE_PORT": str(settings.port),
         "TIDEGATE_PROFILE": settings.profile,
-        "TIDEGATE_ENGINE": settings.engine,
+        "TIDEGATE_MODELS": str(settings.models or ""),
         "TIDEGATE_LOG_LEVEL": settings.log_level,
         "TIDEGATE_WEBHOOK_SCHEDULE": ",".join(map(repr, settings.webhook_schedule)),
         "TIDEGATE_WEBHOOK_ALLOW": ",".join(settings.webhook_allow),

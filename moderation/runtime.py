@@ -12,7 +12,7 @@ from moderation.database import Database, Role
 from moderation.doorbell import Doorbell, connect, doorbell
 
 if TYPE_CHECKING:
-    from moderation.scoring.scorer import Scorer
+    from moderation.scoring.catalog import Shelf
     from moderation.scoring.spam import SpamScorer
 
 
@@ -41,11 +41,11 @@ class Runtime:
             doorbell=bell,
         )
 
-    def scorer(self) -> "Scorer":
-        """Return the toxicity scorer that the settings name, loaded on first use; who never asks never pays for the library."""
+    def shelf(self, *, torch: bool = True) -> "Shelf":
+        """Return the installation's toxicity models; who never asks never pays for the library. See `Shelf` for ``torch``."""
         from moderation.scoring import catalog  # noqa: PLC0415
 
-        return catalog.scorer(self.settings.engine)
+        return catalog.Shelf(self.settings.models_folder, torch=torch)
 
     def spam(self) -> "SpamScorer":
         """Return the spam scorer, loaded on first use."""

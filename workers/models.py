@@ -5,12 +5,10 @@ from collections.abc import Callable
 
 import structlog
 
-from moderation.services.assessment import Models, Scored
+from moderation.scoring.choice import BY_THE_INSTALLATION, SiteModels
+from moderation.services.asking import UNSCORED, Models, Scored
 
 log = structlog.get_logger(__name__)
-
-UNKNOWN = "none"
-"""Names the model of a text that no model saw."""
 
 AGAIN_AFTER = 30.0
 """Seconds between two tries to load models that could not be loaded: memory may be short for a while only."""
@@ -24,7 +22,7 @@ class PatientModels:
         self._models: Models | None = None
         self._not_before = 0.0
 
-    def __call__(self, text: str) -> Scored:
+    def __call__(self, text: str, models: SiteModels = BY_THE_INSTALLATION, /) -> Scored:
         """Return the scores of a text, or none of them while there are no models."""
         if self._models is None and time.monotonic() >= self._not_before:
             try:
@@ -32,4 +30,4 @@ class PatientModels:
             except Exception as error:
                 log.exception("models_not_loaded", error=type(error).__name__)
                 self._not_before = time.monotonic() + AGAIN_AFTER
-        return self._models(text) if self._models is not None else Scored(None, None, UNKNOWN)
+        return self._models(text, models) if self._models is not None else Scored(None, None, UNSCORED)

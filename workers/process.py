@@ -54,11 +54,12 @@ class WorkerProcess:
         self._deliverer: Deliverer | None = None
         if "moderate" in self.queues:
             # Imported where it is used: Celery's main process and a deliver worker have no room for the models.
-            from moderation.services.assessment import Models, Moderator  # noqa: PLC0415
+            from moderation.services.asking import Models  # noqa: PLC0415
+            from moderation.services.moderating import Moderator  # noqa: PLC0415
             from moderation.signals import language  # noqa: PLC0415
             from workers.models import PatientModels  # noqa: PLC0415
 
-            models = PatientModels(lambda: Models(self.runtime.scorer(), self.runtime.spam()))
+            models = PatientModels(lambda: Models.on(self.runtime.shelf(), self.runtime.spam()))
             with self.watchdog.over(LOADING):
                 models("Warmed up before the first comment comes.")
                 language.warm()

@@ -116,13 +116,14 @@ def filesystem(path: Path, mounts: str) -> str:
 def _models(settings: Settings) -> Finding:
     began = time.perf_counter()
     try:
-        scorer = catalog.scorer(settings.engine)
+        shelf = catalog.Shelf(settings.models_folder)
+        scorer = shelf.scorer()
         scorer.score(["A sentence to warm up with."])
         loaded = time.perf_counter()
         scorer.score(["Thank you, I had not seen it that way."])
         catalog.spam().score(["Thank you, I had not seen it that way."])
     except (ScoringFailed, ModuleNotFoundError, OSError) as error:
-        return Finding("models", "fail", f"{settings.engine} does not load: {first_line(error)}")
+        return Finding("models", "fail", f"the model does not load: {first_line(error)}")
     took = f"loaded in {loaded - began:.1f} s, a sentence in {(time.perf_counter() - loaded) * 1000:.0f} ms"
     return Finding("models", "ok", f"{scorer.version}, {took}")
 

@@ -14,7 +14,10 @@ from moderation.policy.explain import explain as explain_ruling
 from moderation.policy.rules import Policy
 from moderation.policy.shipped import SHIPPED
 from moderation.scoring import catalog
-from moderation.services.assessment import Models, assess
+from moderation.scoring.choice import BUNDLED, ENGINES, BadChoice, Chosen
+from moderation.scoring.scorer import Scorer
+from moderation.services.asking import Models
+from moderation.services.assessment import assess
 from moderation.signals.schema import SIGNALS, Kind, SignalValue
 
 AUTHORS: Final = {
@@ -36,7 +39,8 @@ LONGEST: Final = 20_000
 @click.option("--post", "post", metavar="TITLE", help="The title of the article it stands under.")
 @click.option("--language", metavar="TAG", help="The language that the author chose, such as en or de.")
 @click.option("--edited", is_flag=True, help="It is not the first text of the comment.")
-@click.option("--engine", type=click.Choice(catalog.ENGINES), default="bundled", show_default=True, help="The model to ask.")
+@click.option("--model", default=BUNDLED, show_default=True, metavar="NAME", help="The model to ask; see `tidegate models list`.")
+@click.option("--engine", type=click.Choice(ENGINES), default="onnx", show_default=True, help="What runs it.")
 @click.option("--all", "everything", is_flag=True, help="List the signals that are at rest, too.")
 @shelled
 def explain(
@@ -48,6 +52,7 @@ def explain(
     post: str | None,
     language: str | None,
     edited: bool,
+    model: str,
     engine: str,
     everything: bool,
 ) -> None:
@@ -64,12 +69,21 @@ def explain(
         signals.Facts(
             author=AUTHORS[author] if author else None, post=signals.PostFacts(texts=[post]) if post is not None else None
         ),
-        Models(catalog.scorer(engine), catalog.spam()),
+        Models(_scorer(shell, model, engine), catalog.spam()),
         chosen,
     )
     explained = explain_ruling(found.ruling, found.signals)
     answer = {"policy": chosen.name, "model": found.scored.model_version, **explained.as_json()}
     shell.show(answer, _lines(explained, chosen, found.signals, everything=everything))
+
+
+def _scorer(shell: Shell, name: str, engine: str) -> Scorer:
+    if name == BUNDLED and engine == "onnx":
+        return catalog.bundled()  # which needs no settings either
+    try:
+        return catalog.Shelf(shell.settings.models_folder).scorer(Chosen(name, engine))
+    except BadChoice as error:
+        raise Fault(f"{error}", USAGE) from error
 
 
 def _policy(name: str) -> Policy:

@@ -20,13 +20,19 @@ class Mode(StrEnum):
 
 
 class Score(OfSite, Base):
-    """The calibrated probabilities (0..1) that one model version gave a revision."""
+    """The probabilities (0..1) that one model version gave a revision; those of mode shadow took no part in the decision.
+
+    ``model`` is the toxicity model's name and ``engine`` what ran it; ``model_version`` of a live one names the spam model, too.
+    """
 
     __tablename__ = "score"
     __table_args__ = table()
 
     revision_id: Mapped[UUID] = mapped_column(ForeignKey("revision.id"), primary_key=True)
     model_version: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    engine: Mapped[str]
+    mode: Mapped[Mode] = mapped_column(Word(Mode), default=Mode.LIVE)
     values: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
 

@@ -45,6 +45,11 @@ class DetoxifyScorer:
         return self._version
 
     @property
+    def engine(self) -> str:
+        """Detoxify itself."""
+        return "detoxify"
+
+    @property
     def attributes(self) -> tuple[str, ...]:
         """Those of the model's classes that are ours; the identity classes of `unbiased` are not."""
         return self._attributes

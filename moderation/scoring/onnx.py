@@ -75,6 +75,11 @@ class OnnxScorer:
         return self._version
 
     @property
+    def engine(self) -> str:
+        """ONNX Runtime."""
+        return "onnx"
+
+    @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes that the calibration covers."""
         return self._attributes

@@ -28,6 +28,11 @@ class Scorer(Protocol):
         ...
 
     @property
+    def engine(self) -> str:
+        """What runs the model, one of `moderation.scoring.choice.ENGINES`."""
+        ...
+
+    @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes this scorer has, a subset of `ATTRIBUTES` in the same order."""
         ...

@@ -165,7 +165,8 @@ def _complete(session: Session, rows: Sequence[tuple[Comment, Post, Author, Revi
             .order_by(Assessment.id)
         ):
             assessment_of[assessment.comment_id] = assessment
-        for score in session.scalars(select(Score).where(Score.revision_id.in_(revision_ids)).order_by(Score.created_at)):
+        live = select(Score).where(Score.revision_id.in_(revision_ids), Score.mode == Mode.LIVE)
+        for score in session.scalars(live.order_by(Score.created_at)):
             score_of[score.revision_id] = score
     shown = []
     for comment, post, author, revision in rows:

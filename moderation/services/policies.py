@@ -11,11 +11,12 @@ import orjson
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from moderation.errors import NotFound
+from moderation.errors import NotFound, Refused
 from moderation.ids import new_id, show
 from moderation.models import Activation, Subject, Version
 from moderation.policy.rules import Policy
 from moderation.policy.shipped import SHIPPED
+from moderation.scoring.choice import SETTING, BadChoice, SiteModels
 from moderation.services import audit
 
 
@@ -30,6 +31,7 @@ class InForce:
     banned: dict[str, Any]
     suspect: dict[str, Any]
     settings: dict[str, Any]
+    models: SiteModels
     versions: dict[str, str]
 
 
@@ -46,11 +48,16 @@ def add_version(
 ) -> Version:
     """Store a new immutable version; the same content as the newest one gives that one back.
 
-    A policy is parsed first: raises PolicyError where it does not hold together.
+    A policy is parsed first: raises PolicyError where it does not hold together, and Refused for settings that name no model.
     """
     if subject is Subject.POLICY:
         # A shipped policy extends another; what is stored stands alone, so that an upgrade cannot change it.
         content = {"toml": Policy.parse(content["toml"]).text}
+    if subject is Subject.SETTINGS:
+        try:
+            SiteModels.of(content)
+        except BadChoice as error:
+            raise Refused("models", f"{error}.", f"/{SETTING}") from error
     digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
     newest = session.scalars(
         select(Version)
@@ -196,6 +203,7 @@ def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> In
             raise NotFound("policy", policy.shadow)
         other = _used(session, newest)
         shadow = (parsed(other.content["toml"]), other.label, other.id)
+    settings = chosen[Subject.SETTINGS].content if Subject.SETTINGS in chosen else {}
     return InForce(
         policy=policy,
         policy_label=live.label,
@@ -203,7 +211,8 @@ def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> In
         shadow=shadow,
         banned=chosen[Subject.BANNED_WORDS].content if Subject.BANNED_WORDS in chosen else {},
         suspect=chosen[Subject.SUSPECT_WORDS].content if Subject.SUSPECT_WORDS in chosen else {},
-        settings=chosen[Subject.SETTINGS].content if Subject.SETTINGS in chosen else {},
+        settings=settings,
+        models=SiteModels.of(settings),
         versions={str(subject): used.label for subject, used in chosen.items()},
     )
 

@@ -23,7 +23,8 @@ from moderation.models import KeyKind, Role
 from moderation.runtime import Runtime
 from moderation.scoring import catalog
 from moderation.services import keys, sealing, sites
-from moderation.services.assessment import Models, Moderator
+from moderation.services.asking import Models
+from moderation.services.assessment import Moderator
 
 SECRET = b"a secret for the tests, long enough"
 CIVIL = "I disagree with the treaty, but thank you for this clear article."
@@ -104,7 +105,7 @@ class Door:
 
     def work(self) -> None:
         """Let a worker judge what waits."""
-        Moderator(self.runtime.database, Models(catalog.scorer(), catalog.spam()), SECRET, "one").drain()
+        Moderator(self.runtime.database, Models(catalog.bundled(), catalog.spam()), SECRET, "one").drain()
 
     @contextmanager
     def working(self) -> Iterator[None]:

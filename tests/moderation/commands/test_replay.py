@@ -8,8 +8,9 @@ import pytest
 from moderation.database import Database
 from moderation.scoring import catalog
 from moderation.services import sites, submission
-from moderation.services.assessment import Models, Moderator
+from moderation.services.asking import Models
 from moderation.services.authors import AuthorClaim
+from moderation.services.moderating import Moderator
 from moderation.services.posts import PostReference
 from moderation.services.submission import Submission
 from tests.moderation.commands.conftest import MINE, SECRET, Cli, answer
@@ -26,7 +27,7 @@ def decided(installed: Database) -> Database:
     with installed.transaction() as session:
         site = sites.find(session, "blog")
         submission.submit(session, site.id, asked, vouched=True, secret=SECRET.encode(), once=None, now=datetime.now(UTC))
-    Moderator(installed, Models(catalog.scorer(), catalog.spam()), SECRET.encode(), "one").drain()
+    Moderator(installed, Models(catalog.bundled(), catalog.spam()), SECRET.encode(), "one").drain()
     return installed
 
 

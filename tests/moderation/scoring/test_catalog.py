@@ -1,17 +1,19 @@
 """Scorers by name."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
 
 from moderation.scoring import catalog
+from moderation.scoring.choice import BadChoice, Chosen, SiteModels
 from moderation.scoring.onnx import OnnxScorer
 from moderation.scoring.scorer import Scorer
 
 
 def test_the_bundled_scorers_are_made_once_a_process() -> None:
-    assert catalog.bundled() is catalog.bundled() is catalog.scorer("bundled")
+    assert catalog.bundled() is catalog.bundled()
     assert catalog.spam() is catalog.spam()
     assert isinstance(catalog.bundled(), Scorer)
 
@@ -27,7 +29,7 @@ def test_threads_that_ask_at_once_share_one_model_and_get_the_same_scores(monkey
             made.append(self)
 
     monkeypatch.setattr(catalog, "OnnxScorer", Counted)
-    catalog._scorer.cache_clear()
+    catalog._bundled.cache_clear()
     together = Barrier(8)
 
     def ask(_: int) -> list[dict[str, float]]:
@@ -38,11 +40,55 @@ def test_threads_that_ask_at_once_share_one_model_and_get_the_same_scores(monkey
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(ask, range(8)))
     finally:
-        catalog._scorer.cache_clear()
+        catalog._bundled.cache_clear()
     assert len(made) == 1
     assert all(answer == answers[0] for answer in answers)
 
 
-def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(catalog.UnknownEngine, match="bundled, detoxify"):
-        catalog.scorer("perspective")
+def test_who_chose_nothing_gets_the_bundled_model(tmp_path: Path) -> None:
+    shelf = catalog.Shelf(tmp_path / "models")
+    assert shelf.used() == Chosen()
+    assert shelf.scorer() is catalog.bundled()
+
+
+def test_a_model_that_is_not_installed_gives_no_scores_and_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(catalog.ModelMissing, match="tidegate models fetch unbiased"):
+        catalog.Shelf(tmp_path).scorer(Chosen("unbiased"))
+
+
+def test_a_pinned_version_is_never_replaced_by_another_in_silence(tmp_path: Path) -> None:
+    shelf = catalog.Shelf(tmp_path)
+    present = catalog.bundled().version
+    assert shelf.scorer(Chosen(version=present)).version == present
+    with pytest.raises(catalog.ModelMissing, match=r"bundled-1\+00000000 was asked for"):
+        shelf.scorer(Chosen(version="bundled-1+00000000"))
+
+
+def test_a_damaged_choice_of_the_installation_is_no_choice_of_the_bundled_model(tmp_path: Path) -> None:
+    (tmp_path / catalog.USE_FILE).write_text('{"name": "../etc"}')
+    with pytest.raises(catalog.ModelMissing, match="names no model"):
+        catalog.Shelf(tmp_path).scorer()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"live": {"name": "../../x"}},
+        {"live": {"name": "unbiased", "engine": "pickle"}},
+        {"live": {"name": "bundled", "engine": "detoxify"}},
+        {"live": {"name": "unbiased", "version": "latest"}},
+        {"live": {"name": 3}},
+        {"third": {"name": "unbiased"}},
+        {"live": {"name": "unbiased", "path": "x"}},
+        ["unbiased"],
+    ],
+)
+def test_settings_that_name_no_model_are_refused(stored: object) -> None:
+    with pytest.raises(BadChoice):
+        SiteModels.of({"models": stored})
+
+
+def test_a_choice_reads_back_as_it_was_stored() -> None:
+    chosen = SiteModels(Chosen("unbiased", "detoxify", "unbiased+0123abcd-detoxify"), Chosen("original"))
+    assert SiteModels.of({"models": chosen.as_json()}) == chosen
+    assert SiteModels.of({}) == SiteModels()

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from moderation.scoring.choice import ENGINES
 from moderation.scoring.scorer import ATTRIBUTES, Scorer, ScoringFailed
 
 ODD_TEXTS = {
@@ -23,6 +24,7 @@ ODD_TEXTS = {
 
 def test_it_is_a_scorer_with_a_version_that_names_model_and_weights(scorer: Scorer) -> None:
     assert isinstance(scorer, Scorer)
+    assert scorer.engine in ENGINES
     assert re.fullmatch(r"[a-z][a-z0-9-]*\+[0-9a-f]{8}(-[a-z]+)?", scorer.version)
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCORE = "from moderation.scoring import catalog; print(catalog.scorer('bundled').score(['Well said!']))"
+SCORE = "from moderation.scoring import catalog; print(catalog.bundled().score(['Well said!']))"
 LOAD = """
 import sys, onnxruntime
 onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])

@@ -13,9 +13,10 @@ from moderation.models import Comment, Decision, Membership, Role, Site, Subject
 from moderation.policy.verdict import Verdict
 from moderation.scoring import catalog
 from moderation.services import comments, policies, review, submission
-from moderation.services.assessment import Models, Moderator, Scoring
+from moderation.services.asking import Models, Scoring
 from moderation.services.authors import AuthorClaim
 from moderation.services.comments import CommentView
+from moderation.services.moderating import Moderator
 from moderation.services.posts import PostReference
 from moderation.services.submission import Once, Receipt, Submission
 
@@ -125,7 +126,7 @@ class Blog:
 
 @pytest.fixture(scope="session")
 def models() -> Models:
-    return Models(catalog.scorer(), catalog.spam())
+    return Models(catalog.bundled(), catalog.spam())
 
 
 @pytest.fixture

@@ -10,8 +10,10 @@ from moderation import queue
 from moderation.errors import NotFound
 from moderation.models import Assessment, Decision, Job, JobKind, LinkDomain, Mode, NearCopy, Score
 from moderation.policy.verdict import Verdict
+from moderation.scoring.choice import SiteModels
 from moderation.services import assessment
-from moderation.services.assessment import CheckRequest, Scored
+from moderation.services.asking import Scored
+from moderation.services.assessment import CheckRequest
 from moderation.services.authors import AuthorClaim
 from moderation.services.posts import PostReference
 from tests.moderation.services.conftest import ABUSIVE, CIVIL, SECRET, THREAT
@@ -53,7 +55,7 @@ def test_a_threat_stands_before_an_insult_in_the_queue(blog: Any) -> None:
 
 def test_what_fails_to_be_scored_goes_to_a_human(blog: Any) -> None:
     receipt = blog.submit(CIVIL)
-    blog.worker(score=lambda _text: Scored(None, None, "broken")).drain()
+    blog.worker(score=lambda *_: Scored(None, None, "broken")).drain()
     view = blog.view(receipt.comment_id)
     assert view.status == "flagged"
     assert "not_scored" in {reason["reason"] for reason in view.decision["reasons"]}
@@ -62,7 +64,7 @@ def test_what_fails_to_be_scored_goes_to_a_human(blog: Any) -> None:
 def test_a_fault_of_ours_is_tried_again_and_then_a_human_gets_the_comment(blog: Any) -> None:
     receipt = blog.submit(CIVIL)
 
-    def broken(_text: str) -> Scored:
+    def broken(*_: object) -> Scored:
         raise ZeroDivisionError
 
     for attempt in range(1, 4):
@@ -81,11 +83,11 @@ def test_a_fault_of_ours_is_tried_again_and_then_a_human_gets_the_comment(blog: 
 def test_a_worker_whose_lease_ran_out_stores_nothing(blog: Any) -> None:
     receipt = blog.submit(CIVIL)
 
-    def slow(text: str) -> Scored:
+    def slow(text: str, models: SiteModels) -> Scored:
         # Another worker took over while this one was at it.
         with blog.database.transaction() as session:
             session.execute(update(Job).values(fence=Job.fence + 1, lease_until=datetime.now(UTC) + timedelta(minutes=1)))
-        found: Scored = blog.score(text)
+        found: Scored = blog.score(text, models)
         return found
 
     blog.worker(score=slow).drain(lambda: False)

@@ -1,0 +1,74 @@
+"""A site's choice of models: what decides, what runs beside, what a pin to a version does."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from moderation.errors import Refused
+from moderation.models import Mode, Score, Subject
+from moderation.scoring.choice import Chosen
+from moderation.services import choosing, policies
+from tests.moderation.services.conftest import CIVIL
+
+
+def use(blog: Any, chosen: Chosen | None) -> None:
+    with blog.database.transaction() as session:
+        choosing.use(session, blog.site_id, chosen, by="test", now=datetime.now(UTC))
+
+
+def test_a_site_pinned_to_the_installed_version_is_scored_by_it(blog: Any, models: Any) -> None:
+    use(blog, Chosen(version=models.toxicity.version))
+    assert blog.judged(CIVIL).status == "approved"
+
+
+def test_a_site_pinned_to_a_version_that_is_gone_asks_a_human(blog: Any) -> None:
+    use(blog, Chosen(version="bundled-1+00000000"))
+    view = blog.judged(CIVIL)
+    assert view.status == "flagged"
+    assert "not_scored" in {reason["reason"] for reason in view.decision["reasons"]}
+
+
+def test_a_site_can_go_back_to_what_the_installation_uses(blog: Any) -> None:
+    use(blog, Chosen("unbiased"))
+    use(blog, None)
+    assert blog.judged(CIVIL).status == "approved"
+    with blog.database.reading() as session:
+        assert policies.in_force(session, blog.site_id).settings == {}
+
+
+def test_the_second_model_is_written_down_and_decides_nothing(blog: Any, models: Any) -> None:
+    with blog.database.transaction() as session:
+        choosing.run_beside(session, blog.site_id, Chosen(), by="test", now=datetime.now(UTC))
+    view = blog.judged(CIVIL)
+    assert view.status == "approved"
+    assert view.model == models.version
+    with blog.database.reading() as session:
+        stored = {score.mode: score for score in session.scalars(select(Score))}
+    assert stored.keys() == {Mode.LIVE, Mode.SHADOW}
+    assert stored[Mode.SHADOW].model_version == models.toxicity.version
+    for score in stored.values():
+        assert (score.model, score.engine) == (models.toxicity.version.partition("+")[0], "onnx")
+    assert "spam" not in stored[Mode.SHADOW].values
+
+
+def test_a_second_model_that_is_missing_holds_no_comment_up(blog: Any) -> None:
+    with blog.database.transaction() as session:
+        choosing.run_beside(session, blog.site_id, Chosen("unbiased"), by="test", now=datetime.now(UTC))
+    assert blog.judged(CIVIL).status == "approved"
+
+
+def test_choosing_a_model_keeps_the_other_settings(blog: Any) -> None:
+    with blog.database.transaction() as session:
+        choosing.change_settings(session, blog.site_id, {"region": "DE"}, by="test", now=datetime.now(UTC))
+        choosing.use(session, blog.site_id, Chosen("multilingual"), by="test", now=datetime.now(UTC))
+        settings = policies.in_force(session, blog.site_id).settings
+    assert settings == {"region": "DE", "models": {"live": {"name": "multilingual", "engine": "onnx"}}}
+
+
+def test_settings_that_name_no_model_are_never_stored(blog: Any) -> None:
+    with blog.database.transaction() as session, pytest.raises(Refused):
+        policies.add_version(
+            session, blog.site_id, Subject.SETTINGS, "settings", {"models": {"live": 1}}, by="test", now=datetime.now(UTC)
+        )
