@@ -31,9 +31,10 @@ from moderation.ids import new_id
 from moderation.models import Comment, Status
 from moderation.policy.shipped import REASONS, SPAM
 from moderation.policy.verdict import Verdict
+from moderation.scoring.choice import SiteModels
 from moderation.services import admission, feedback
 from moderation.services.admission import Admitted
-from moderation.services.assessment import Scored
+from moderation.services.asking import Scored
 from moderation.services.posts import PostReference
 from moderation.services.submission import Submission
 
@@ -96,8 +97,8 @@ def phase(site: str) -> Response:
     began, models, database, now = float(g.began), here.models, here.runtime.database, here.runtime.clock.now()
     answer = _Answer()
 
-    def score(text: str) -> Scored:
-        return models.within(max(began + SCORED_BY - time.perf_counter(), 0.0), text)
+    def score(text: str, chosen: SiteModels) -> Scored:
+        return models.within(max(began + SCORED_BY - time.perf_counter(), 0.0), text, chosen)
 
     if not _room.acquire(blocking=False):
         log.warning("phase_held", cause="busy")

@@ -22,6 +22,7 @@ from api.doors.json_request import json_object, sent_bytes, storable
 from api.errors import RETRY_AFTER, Problem
 from api.schemas.fields import MAX_BODY
 from moderation.ids import new_id
+from moderation.services import choosing
 
 log = structlog.get_logger(__name__)
 
@@ -66,16 +67,19 @@ class Unscored(Exception):
 @needs("door:openai")
 def moderations() -> Response:
     """Score a text, several texts, or one message of several parts."""
-    enter(shown_key())
+    holder = enter(shown_key())
     sent = json_object(sent_bytes(MAX_BYTES))
     model = sent.get("model")
     if model is not None and (not isinstance(model, str) or not 0 < len(model) <= LONGEST_MODEL):
         raise _wrong("model", "invalid_type", "'model' must be a string with a model's name.")
     texts = _texts(sent)
+    here = context()
+    with here.runtime.database.reading() as session:
+        models = choosing.models(session, holder.site_id)
     until = time.monotonic() + DEADLINE
     results, version = [], ""
     for text in texts:
-        scored = context().models.within(max(until - time.monotonic(), 0.0), text)
+        scored = here.models.within(max(until - time.monotonic(), 0.0), text, models)
         if scored.values is None:
             raise Unscored
         results.append(_result(scored.values))

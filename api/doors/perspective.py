@@ -31,9 +31,10 @@ from api.doors.perspective_errors import (
 from api.doors.perspective_request import LONGEST_NOTE, PROBABILITY, Analysis, Comment, analysis, fit, suggestion
 from moderation.ids import show
 from moderation.models import Site
+from moderation.scoring.choice import SiteModels
 from moderation.scoring.perspective import ENGLISH_ONLY, score_of, spans
-from moderation.services import facts, labels, pins, policies
-from moderation.services.assessment import Scored
+from moderation.services import facts, labels, policies
+from moderation.services.asking import Scored
 from moderation.services.keys import BadKey, Principal
 from moderation.signals import language
 from moderation.text import normalise
@@ -82,14 +83,14 @@ def analyze() -> Response:
     with context().runtime.database.reading() as session:
         site = session.get_one(Site, holder.site_id)
         in_force = policies.in_force(session, site.id)
-        own, served = site.language, tuple(in_force.settings.get("languages_served", facts.SERVED))
+        own, served = site.language, facts.languages_served(in_force)
     detected = _detected(comment, own, served)
     languages = comment.languages or ((detected,) if detected else ())
     if not languages:
         raise invalid(*NO_LANGUAGE)
     _require(asked, languages, detected, served)
     ranges = spans(comment.text) if asked.spans else []
-    whole, *parts = _scored(comment.readable, ranges, pins.pinned(in_force.settings))
+    whole, *parts = _scored(comment.readable, ranges, in_force.models)
     found = {}
     for name, threshold in asked.thresholds.items():
         summary = _value(name, whole)
@@ -185,16 +186,16 @@ def _require(asked: Analysis, languages: tuple[str, ...], detected: str | None, 
             raise not_in_language(name, asked.comment.languages, [detected] if detected else [], foreign)
 
 
-def _scored(text: str, ranges: list[tuple[int, int]], pinned: str | None) -> list[Scored]:
+def _scored(text: str, ranges: list[tuple[int, int]], models: SiteModels) -> list[Scored]:
     """Return the scores of the whole text and of its parts; raises Failure where any is missing or late."""
     here = context()
     # A comment of one sentence is scored once.
     texts = [text] + ([text[begin:end] for begin, end in ranges] if len(ranges) > 1 else [])
     bound = sum(map(here.models.estimate_ms, texts)) / 1000
     # The longest texts cost more than any client's patience; who sends one and waits shall have the answer.
-    scores = [pins.kept(scored, pinned) for scored in here.models.all_within(max(WAIT, 4 * bound), texts)]
+    scores = here.models.all_within(max(WAIT, 4 * bound), texts, models)
     if any(scored.values is None for scored in scores):
-        log.warning("analysis_not_scored", pinned=pinned)
+        log.warning("analysis_not_scored", pinned=models.live.version if models.live is not None else None)
         raise try_again()
     return scores if len(scores) > 1 else scores * (1 + len(ranges))
 

@@ -19,7 +19,8 @@ from api.v1.posts import EMPTY, headers_of, shown_thread
 from moderation.errors import NotFound
 from moderation.ids import read
 from moderation.models import KeyKind
-from moderation.services import assessment, authors, reports, threads
+from moderation.scoring.choice import SiteModels
+from moderation.services import assessment, authors, choosing, reports, threads
 from moderation.services.assessment import CheckRequest
 from moderation.services.authors import AuthorClaim
 
@@ -107,7 +108,9 @@ class Nudge(MethodView):
         reasons = set(found.reasons)
         if not reasons & NUDGED or SPAM in reasons:
             return {"part": None}
-        return {"part": _worst(asked["body"], until)}
+        with here.runtime.database.reading() as session:
+            models = choosing.models(session, principal().site_id)
+        return {"part": _worst(asked["body"], until, models)}
 
 
 @reporting.route("/<comment_id>/reports")
@@ -140,7 +143,7 @@ def complain(site_id: Any, comment_id: str, reason: int, note: str) -> None:
     runtime.database.transact(unit)
 
 
-def _worst(body: str, until: float) -> str:
+def _worst(body: str, until: float, models: SiteModels) -> str:
     """Return the sentence that the model finds hardest, as the author wrote it."""
     parts = [part for found in _SENTENCE.finditer(body) if (part := found.group().strip())][:MOST_PARTS] or [body.strip()]
     worst, highest = parts[0], -1.0
@@ -148,7 +151,7 @@ def _worst(body: str, until: float) -> str:
         left = until - time.monotonic()
         if left <= 0:
             break
-        values = context().models.within(left, part).values
+        values = context().models.within(left, part, models).values
         if values is not None and values.get("toxicity", 0.0) > highest:
             worst, highest = part, values.get("toxicity", 0.0)
     return worst if len(worst) <= LONGEST_PART else f"{worst[:LONGEST_PART].rstrip()} …"

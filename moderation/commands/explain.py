@@ -69,7 +69,7 @@ def explain(
         signals.Facts(
             author=AUTHORS[author] if author else None, post=signals.PostFacts(texts=[post]) if post is not None else None
         ),
-        Models(_scorer(shell, model, engine), catalog.spam()),
+        Models(scorer_of(shell, model, engine), catalog.spam()),
         chosen,
     )
     explained = explain_ruling(found.ruling, found.signals)
@@ -77,7 +77,8 @@ def explain(
     shell.show(answer, _lines(explained, chosen, found.signals, everything=everything))
 
 
-def _scorer(shell: Shell, name: str, engine: str) -> Scorer:
+def scorer_of(shell: Shell, name: str, engine: str) -> Scorer:
+    """Return the scorer that the options name; raises Fault for what can be no model."""
     if name == BUNDLED and engine == "onnx":
         return catalog.bundled()  # which needs no settings either
     try:

@@ -16,13 +16,15 @@ import orjson
 from sqlalchemy import select
 
 from moderation.commands import plot
+from moderation.commands.explain import scorer_of
 from moderation.commands.shell import DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, shelled, table
 from moderation.models import Comment, Revision, Status
 from moderation.scoring import catalog
+from moderation.scoring.choice import BUNDLED, ENGINES
 from moderation.scoring.comparison import Change, Comparison
 from moderation.scoring.perspective import SOURCES, score_of
-from moderation.services import pins, policies, sites
-from moderation.services.assessment import Models
+from moderation.services import choosing, sites
+from moderation.services.asking import Models
 from moderation.sources.record import BadRow
 from moderation.sources.rows import LONGEST_LINE, lines
 
@@ -59,7 +61,8 @@ def perspective() -> None:
 @click.option("--pace", type=click.FloatRange(0, 60), default=1.1, show_default=True, help="Seconds between two questions.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Append text and both scores, as JSON Lines.")
 @click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help="Write the plot as a picture.")
-@click.option("--engine", type=click.Choice(catalog.ENGINES), default="bundled", show_default=True, help="Our model.")
+@click.option("--model", default=BUNDLED, show_default=True, metavar="NAME", help="Our model; see `tidegate models list`.")
+@click.option("--engine", type=click.Choice(ENGINES), default="onnx", show_default=True, help="What runs it.")
 @shelled
 def compare(
     shell: Shell,
@@ -75,6 +78,7 @@ def compare(
     pace: float,
     save: Path | None,
     svg: Path | None,
+    model: str,
     engine: str,
 ) -> int:
     """Score the comments of FILE (CSV or JSON Lines) anew, and show which decisions change and which threshold keeps the rate.
@@ -87,8 +91,8 @@ def compare(
     key = ask.read().strip() if ask else None
     if site is not None and key is None:
         raise Fault("the comments of a site have no score of Perspective's: give --ask", USAGE)
-    models = Models(catalog.scorer(engine), catalog.spam())
-    rows = read(file, column or attribute) if file else _of_site(shell, site or "", shell.now - since, models.version)
+    models = Models(scorer_of(shell, model, engine), catalog.spam())
+    rows = read(file, column or attribute) if file else _of_site(shell, site or "", shell.now - since, models.toxicity.version)
     old, new, bad = [], [], []
     with ExitStack() as end:
         asker = end.enter_context(httpx2.Client(timeout=PATIENCE)) if key else None
@@ -216,9 +220,9 @@ def _row(number: int, row: dict[str, Any], column: str) -> Row | BadRow:
 def _of_site(shell: Shell, name: str, since: Any, version: str) -> list[Row | BadRow]:
     with shell.database.reading() as session:
         site = sites.find(session, name)
-        wanted = pins.pinned(policies.in_force(session, site.id).settings)
-        if wanted not in (None, version):
-            raise Fault(f"{name} is pinned to {wanted}, which is not installed; {version} is", DOWN)
+        chosen = choosing.models(session, site.id).live
+        if chosen is not None and chosen.version not in (None, version):
+            raise Fault(f"{name} is pinned to {chosen.version}, and this would be {version}", DOWN)
         texts = session.scalars(
             select(Revision.body)
             .join(Comment, (Comment.id == Revision.comment_id) & (Comment.current_revision == Revision.number))

@@ -1,5 +1,6 @@
 """``tidegate site``: the blogs that this installation moderates for."""
 
+from dataclasses import replace
 from typing import TextIO
 
 import click
@@ -9,8 +10,9 @@ from moderation.commands.shell import BY, FINDING, OK, USAGE, Fault, Shell, shel
 from moderation.ids import show
 from moderation.models import Case, Comment, Site
 from moderation.policy.shipped import SHIPPED
-from moderation.services import endpoints, keys, logins, pins, policies, sites
-from moderation.services.assessment import Models
+from moderation.scoring.catalog import ModelMissing
+from moderation.scoring.choice import Chosen
+from moderation.services import choosing, endpoints, keys, logins, policies, sites
 
 
 @click.group()
@@ -90,29 +92,44 @@ def show_(shell: Shell, name: str) -> None:
 
 @site.command()
 @click.argument("name")
-@click.option("--pin", metavar="VERSION", help="Insist on this version of the models, or on `installed`.")
+@click.option("--pin", metavar="VERSION", help="Insist on this version of the model, or on `installed`.")
 @click.option("--unpin", is_flag=True, help="Take whatever version is installed.")
 @shelled
 def model(shell: Shell, name: str, *, pin: str | None, unpin: bool) -> int:
-    """Show which version of the models a site uses, and pin it.
+    """Show which version of its toxicity model a site uses, and pin it; `tidegate models use` chooses another model.
 
-    A pinned site's texts get the same scores for as long as that version is installed. With another one its comments go to a
-    human; nothing is scored by a model that the site did not choose. The exit code is then 1.
+    A pinned site's texts get the same toxicity scores for as long as that version is installed. With another one its comments
+    go to a human; nothing is scored by a model that the site did not choose. The exit code is then 1.
     """
     if pin is not None and unpin:
         raise Fault("give --pin or --unpin, and not both", USAGE)
-    installed = Models(shell.runtime.scorer(), shell.runtime.spam()).version
+    shelf = shell.runtime.shelf()
     database = shell.database
-    if pin is not None or unpin:
-        wanted = installed if pin == "installed" else pin
-        with database.transaction() as session:
-            pins.pin(session, sites.find(session, name).id, wanted, installed=installed, by=BY, now=shell.now)
     with database.reading() as session:
-        pinned = pins.pinned(policies.in_force(session, sites.find(session, name).id).settings)
-    lost = pinned not in (None, installed)
-    lines = [f"installed: {installed}", f"pinned:    {pinned or 'no'}"]
-    lines += ["the pinned version is not installed: every comment waits for a human"] if lost else []
-    shell.show({"site": name, "installed": installed, "pinned": pinned, "scored": not lost}, lines)
+        site_id = sites.find(session, name).id
+        chosen = choosing.models(session, site_id).live
+    version: str | None = None
+    try:
+        used = chosen or shelf.used()
+        version = shelf.scorer(replace(used, version=None)).version
+    except ModelMissing as error:
+        if pin is not None:
+            raise Fault(str(error), USAGE) from error
+        used = chosen or Chosen()
+    if pin is not None and version is not None:
+        used = replace(used, version=version)
+        with database.transaction() as session:
+            wanted = version if pin == "installed" else pin
+            choosing.pin(session, site_id, wanted, installed=used, by=BY, now=shell.now)
+    elif unpin:
+        with database.transaction() as session:
+            choosing.unpin(session, site_id, by=BY, now=shell.now)
+        used = replace(used, version=None) if chosen is not None else used
+    pinned = used.version
+    lost = version is None or pinned not in (None, version)
+    lines = [f"model:     {used.name}", f"installed: {version or 'no'}", f"pinned:    {pinned or 'no'}"]
+    lines += ["the model is not installed in the version that is asked for: every comment waits for a human"] if lost else []
+    shell.show({"site": name, "model": used.name, "installed": version, "pinned": pinned, "scored": not lost}, lines)
     return FINDING if lost else OK
 
 

@@ -89,6 +89,9 @@ class Shelf:
                 return _fetched(folder, engine, written)
         except ModuleNotFoundError as missing:
             raise ModelMissing(f"the engine {engine} needs the extra `detoxify` ({missing.name} is not installed)") from missing
+        except Exception as failure:
+            # The runtimes have no common class below this one for a file that is damaged.
+            raise ModelMissing(f"the model {name} does not load on the engine {engine}: {type(failure).__name__}") from failure
 
 
 def in_version(found: Scorer, version: str | None) -> Scorer:

@@ -39,18 +39,21 @@ class OnnxScorer:
     """A BERT classifier exported to ONNX with its tokenizer and calibration, all read from one folder.
 
     The folder holds `toxicity.onnx` (inputs `input_ids` of shape (texts, tokens) and `limits` (outputs,), output `logits` of
-    shape (texts, outputs); see `training.graph`), `tokenizer.json`, `calibration.json` and `pairs.npz`. Loading takes well
-    under a second. Scoring is thread-safe. Raises `OSError` for a missing file and `ValueError` for files that do not fit
-    together.
+    shape (texts, outputs); see `training.graph`), `tokenizer.json`, `calibration.json` and `pairs.npz`. Where the calibration
+    has no `settled_below`, as with an export of `moderation.scoring.export`, there are neither `limits` nor `pairs.npz`. Loading
+    takes well under a second. Scoring is thread-safe. Raises `OSError` for a missing file and `ValueError` for files that do
+    not fit together.
     """
 
     def __init__(self, folder: Path) -> None:
         model = (folder / "toxicity.onnx").read_bytes()
         tokenizer = (folder / "tokenizer.json").read_bytes()
         calibration = (folder / "calibration.json").read_bytes()
-        pairs = (folder / "pairs.npz").read_bytes()
         words = WORDS_FILE.read_bytes()  # part of what the model reads, see `moderation.scoring.spelling`
         settings = json.loads(calibration)
+        # Detoxify's own models have neither an early end nor a linear model beside them.
+        self._early: bool = "settled_below" in settings
+        pairs = (folder / "pairs.npz").read_bytes() if self._early else b""
         self._attributes: tuple[str, ...] = tuple(settings["attributes"])
         if any(attribute not in ATTRIBUTES for attribute in self._attributes):
             raise ValueError("the calibration names an attribute that is none of ours")
@@ -58,15 +61,20 @@ class OnnxScorer:
         self._curves = [Curve.from_points(settings["attributes"][attribute]) for attribute in self._attributes]
         self._window: int = settings["window_tokens"]
         self._stride: int = self._window - settings["overlap_tokens"]
-        self._version = f"{settings['model']}+{hashlib.sha256(model + tokenizer + calibration + words + pairs).hexdigest()[:8]}"
+        digest = hashlib.sha256(model + tokenizer + calibration + words + pairs).hexdigest()[:8]
+        self._version = f"{settings['model']}+{digest}{settings.get('suffix', '')}"
         self._tokenizer = Tokenizer.from_buffer(tokenizer)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._start, self._end = (_special(self._tokenizer, token) for token in ("[CLS]", "[SEP]"))
+        self._start, self._end = (
+            _special(self._tokenizer, token) for token in settings.get("special_tokens", ("[CLS]", "[SEP]"))
+        )
         self._session = _session(model)
-        self._pairs = PairsModel(pairs)
-        self._settled: NDArray[np.float64] = np.array(settings["settled_below"], np.float64)
-        if {self._session.get_outputs()[0].shape[-1], self._pairs.outputs, len(self._settled)} != {len(settings["outputs"])}:
+        self._pairs = PairsModel(pairs) if self._early else None
+        listed = len(settings["outputs"])
+        self._settled: NDArray[np.float64] = np.array(settings.get("settled_below", [-np.inf] * listed), np.float64)
+        beside = self._pairs.outputs if self._pairs is not None else listed
+        if {self._session.get_outputs()[0].shape[-1], beside, len(self._settled)} != {listed}:
             raise ValueError("the calibration lists another number of outputs than the models have")
 
     @property
@@ -108,12 +116,13 @@ class OnnxScorer:
 
     def _read(self, text: str, *, early: bool, pairs: bool) -> NDArray[np.float64]:
         tokens = self._tokens(text)
-        added = self._pairs.logits(tokens) if pairs else np.zeros(len(self._settled))
+        added = self._pairs.logits(tokens) if pairs and self._pairs is not None else np.zeros(len(self._settled))
         # What the words alone say counts here, too: the more they alarm, the calmer the network must be to be believed early.
         limits = (self._settled - added if early else np.full(len(added), -np.inf)).astype(np.float32)
         best = np.full(len(added), -np.inf)
         for window in self._windows(tokens):
-            (outputs,) = self._session.run(None, {"input_ids": np.array([window], np.int64), "limits": limits})
+            ids = {"input_ids": np.array([window], np.int64)}
+            (outputs,) = self._session.run(None, ids | {"limits": limits} if self._early else ids)
             best = np.maximum(best, outputs[0])  # NaN wins, so that it is seen
         return best + added
 

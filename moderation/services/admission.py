@@ -20,7 +20,8 @@ from moderation.errors import NotFound
 from moderation.ids import show
 from moderation.models import Comment, Decision, IdentityKind, Revision, Status
 from moderation.services import assessment, authors, decisions, facts, policies, posts, submission
-from moderation.services.assessment import Prepared, Scoring
+from moderation.services.asking import Scoring
+from moderation.services.assessment import Prepared
 from moderation.services.submission import Submission
 
 EDITS_WITHIN = timedelta(hours=24)
@@ -62,16 +63,20 @@ def admit(
     """
     with database.reading() as session:
         text = _text_to_score(session, site_id, asked)
+        post = posts.known(session, site_id, asked.post)
+        models = policies.in_force(session, site_id, post.id if post else None).models
         asked = replace(asked, parent_id=_known_parent(session, site_id, asked))
-    scored = score(text)
+    scored = score(text, models)
 
     def unit(session: Session) -> Admitted:
         comment = _stored(session, site_id, asked, edit=edit, secret=secret, now=now)
         if assessment.awaits(session, comment, comment.current_revision):
             in_force = policies.in_force(session, site_id, comment.post_id)
             prepared = Prepared(in_force, facts.gather(session, comment, in_force, secret=secret, now=now))
-            given = scored if is_awaited() else replace(scored, values=None, spam=None)
-            found = prepared.assessed(lambda _: given)
+            # Nor may a model decide that the site chose away in the meantime.
+            counts = in_force.models.live == models.live and is_awaited()
+            given = scored if counts else replace(scored, values=None, spam=None, beside=None)
+            found = prepared.assessed(lambda *_: given)
             cause = f"{door}:{comment.id.hex}:{comment.current_revision}"
             outcome = assessment.record(session, comment, prepared, found, cause=cause, now=now)
             return _admitted(comment, decisions.decide(session, comment, outcome, now=now))

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from moderation.scoring.catalog import ModelMissing, Shelf, in_version
+from moderation.scoring.catalog import ModelMissing, Shelf, bundled, in_version
 from moderation.scoring.choice import BUNDLED, BY_THE_INSTALLATION, Chosen, SiteModels
 from moderation.scoring.scorer import Scorer, ScoringFailed
 from moderation.scoring.spam import SpamScorer
@@ -58,8 +58,16 @@ class Models:
 
     @classmethod
     def on(cls, shelf: Shelf, spam: SpamScorer) -> "Models":
-        """Return the models of an installation, its own choice loaded; raises what `Shelf.scorer` raises."""
-        return cls(shelf.scorer(), spam, shelf)
+        """Return the models of an installation, its own choice loaded.
+
+        Where that cannot be loaded the process works all the same: what it scores has no scores, and goes to a human.
+        """
+        try:
+            first = shelf.scorer()
+        except ScoringFailed as error:
+            log.warning("model_missing", error=str(error))
+            first = bundled()  # for its name and its estimate of a text's cost: the shelf is asked for every text again
+        return cls(first, spam, shelf)
 
     @property
     def version(self) -> str:
@@ -69,11 +77,9 @@ class Models:
     def __call__(self, text: str, models: SiteModels = BY_THE_INSTALLATION, /, *, beside: bool = True) -> Scored:
         """Score one text, about ten milliseconds on one core; ``beside=False`` leaves out the second model."""
         found = self._toxicity(text, models.live)
-        spam: float | None = None
-        try:
-            spam = self.spam.score([text])[0]
-        except ScoringFailed as error:
-            log.warning("scoring_failed", model=self.spam.version, error=str(error))
+        # Who pinned a version wants scores of it or none, not even half of them.
+        withheld = found is None and models.live is not None and models.live.version is not None
+        spam = None if withheld else self._spam(text)
         second = self._toxicity(text, models.beside) if beside and models.beside is not None else None
         return Scored(
             found.values if found else None,
@@ -92,12 +98,18 @@ class Models:
             raise ModelMissing(f"the model {chosen.name} is not installed here")
         return in_version(self.toxicity, chosen.version if chosen is not None else None)
 
+    def _spam(self, text: str) -> float | None:
+        try:
+            return self.spam.score([text])[0]
+        except ScoringFailed as error:
+            log.warning("scoring_failed", model=self.spam.version, error=str(error))
+            return None
+
     def _toxicity(self, text: str, chosen: Chosen | None) -> Beside | None:
         try:
             scorer = self.scorer(chosen)
             return Beside(scorer.score([text])[0], scorer.version, scorer.engine)
-        except (ScoringFailed, OSError, ValueError) as error:
-            # The last two are a model's folder that is damaged.
+        except ScoringFailed as error:
             log.warning("scoring_failed", model=chosen.name if chosen else self.toxicity.version, error=str(error))
             return None
 

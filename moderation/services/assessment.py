@@ -7,23 +7,23 @@ leaves the scores absent; the policy then puts the comment before a human.
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Executable, Table, bindparam, select
+from sqlalchemy import Executable, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from moderation import signals
 from moderation.database import Database, store
 from moderation.ids import new_id
-from moderation.models import Assessment, CaseKind, Comment, Decider, Decision, JobKind, Mode, Score, Site, Status
-from moderation.policy.evaluate import NOT_SCORED, MatchedRule, Ruling, evaluate
+from moderation.models import Assessment, CaseKind, Comment, Decider, Decision, Mode, Score, Site, Status
+from moderation.policy.evaluate import Ruling, evaluate
 from moderation.policy.explain import explain
 from moderation.policy.rules import Policy
 from moderation.policy.verdict import Verdict
 from moderation.scoring.choice import BY_THE_INSTALLATION, SiteModels
-from moderation.services import decisions, facts, policies, posts
+from moderation.services import facts, policies, posts
 from moderation.services.asking import Scored, Scoring, named
 from moderation.services.authors import AuthorClaim
 from moderation.services.decisions import NewCase, Outcome

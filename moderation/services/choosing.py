@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from moderation.errors import Refused
 from moderation.models import Subject, Version
 from moderation.scoring.choice import SETTING, Chosen, SiteModels
 from moderation.services import policies
@@ -27,6 +28,23 @@ def models(session: Session, site_id: UUID) -> SiteModels:
 def use(session: Session, site_id: UUID, chosen: Chosen | None, *, by: str, now: datetime) -> Version:
     """Let a model decide at a site, in the version that ``chosen`` names if it names one; None follows the installation again."""
     return _store(session, site_id, replace(models(session, site_id), live=chosen), by=by, now=now)
+
+
+def pin(session: Session, site_id: UUID, version: str, *, installed: Chosen, by: str, now: datetime) -> Version:
+    """Make a site insist on a version of its toxicity model.
+
+    ``installed`` is that model in the version that is there. A site that follows the installation chooses its model by this.
+    Raises Refused for a version that is not installed.
+    """
+    if version != installed.version:
+        raise Refused("model-not-installed", f"{version} is not installed; {installed.version} is.", "/models/live/version")
+    return use(session, site_id, installed, by=by, now=now)
+
+
+def unpin(session: Session, site_id: UUID, *, by: str, now: datetime) -> Version:
+    """Let a site take its model in whatever version is installed."""
+    live = models(session, site_id).live
+    return use(session, site_id, replace(live, version=None) if live is not None else None, by=by, now=now)
 
 
 def run_beside(session: Session, site_id: UUID, chosen: Chosen | None, *, by: str, now: datetime) -> Version:

@@ -13,7 +13,8 @@ from moderation.models import Comment, Site
 from moderation.policy.explain import Explanation, explain
 from moderation.policy.rules import Policy
 from moderation.services import facts, policies
-from moderation.services.assessment import Scoring, assess
+from moderation.services.asking import Scoring
+from moderation.services.assessment import assess
 from moderation.services.replay import Replayed, replay
 
 MONTH = timedelta(days=30)
@@ -40,8 +41,9 @@ def try_on(database: Database, score: Scoring, site_id: UUID, policy: Policy, te
     """Explain what ``policy`` makes of a text by an author of that standing; stores nothing. ``score`` may take its time."""
     with database.reading() as session:
         site = session.get_one(Site, site_id)
-        given = signals.Facts(author=STANDINGS[standing], **facts.site_facts(site, policies.in_force(session, site_id)))
-    found = assess(signals.Revision(body=text), given, score, policy)
+        in_force = policies.in_force(session, site_id)
+        given = signals.Facts(author=STANDINGS[standing], **facts.site_facts(site, in_force))
+    found = assess(signals.Revision(body=text), given, score, policy, models=in_force.models)
     return explain(found.ruling, found.signals)
 
 

@@ -31,7 +31,7 @@ from moderation.models import (
     User,
     columns,
 )
-from moderation.scoring.choice import LANGUAGES, Chosen
+from moderation.scoring.choice import LANGUAGES
 from moderation.services import privacy
 from moderation.services.authors import AuthorClaim, find_author, identity
 from moderation.services.policies import InForce
@@ -164,15 +164,18 @@ def site_facts(site: Site, in_force: InForce) -> dict[str, Any]:
     """Return the facts that hold for every comment of a site: language, region and word lists."""
     return {
         "site_language": site.language,
-        "languages_served": tuple(in_force.settings.get("languages_served") or _served(in_force.models.live)),
+        "languages_served": languages_served(in_force),
         "region": in_force.settings.get("region"),
         "banned": _word_list(in_force.banned),
         "suspect": _word_list(in_force.suspect),
     }
 
 
-def _served(model: Chosen | None) -> Sequence[str]:
-    return LANGUAGES.get(model.name, SERVED) if model is not None else SERVED
+def languages_served(in_force: InForce) -> tuple[str, ...]:
+    """Return the languages that a site's model reads: what its settings say, otherwise what the model was trained on."""
+    model = in_force.models.live
+    trained_on = LANGUAGES.get(model.name, SERVED) if model is not None else SERVED
+    return tuple(in_force.settings.get("languages_served") or trained_on)
 
 
 def hosts_of_site(site: Site, *addresses: str) -> frozenset[str]:

@@ -24,7 +24,7 @@ from moderation.runtime import Runtime
 from moderation.scoring import catalog
 from moderation.services import keys, sealing, sites
 from moderation.services.asking import Models
-from moderation.services.assessment import Moderator
+from moderation.services.moderating import Moderator
 
 SECRET = b"a secret for the tests, long enough"
 CIVIL = "I disagree with the treaty, but thank you for this clear article."

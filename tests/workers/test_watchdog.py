@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from moderation.services.assessment import Models, Scored
+from moderation.services.asking import Models, Scored
 from workers.models import PatientModels
 from workers.watchdog import has_living_child
 
@@ -64,7 +64,7 @@ class Loading:
             self.failures -= 1
             raise MemoryError
         self.loaded += 1
-        return cast("Models", lambda _: Scored({"toxicity": 0.1}, 0.1, "model"))
+        return cast("Models", lambda *_: Scored({"toxicity": 0.1}, 0.1, "model"))
 
 
 def test_models_that_could_not_be_loaded_leave_the_scores_absent_and_are_loaded_later(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from api.doors import coral
 from moderation.models import Case, Decision, Job
 from moderation.services import signing, sites
-from moderation.services.assessment import Scored
+from moderation.services.asking import Scored
 from tests.api.conftest import ABUSIVE, CIVIL, ORIGIN, SECRET
 
 SIGNED_WITH = "ssec_0123456789abcdef0123456789abcdef"

@@ -6,7 +6,7 @@ import pytest
 
 from api import openapi
 from api.doors import openai
-from moderation.services.assessment import Scored
+from moderation.services.asking import Scored
 from tests.api.conftest import ABUSIVE, CIVIL, DESCRIBED
 
 PATH = "/v1/moderations"

@@ -15,9 +15,10 @@ from api import limits
 from api.doors import perspective
 from api.limits import Rule
 from moderation.models import Author, Comment, Event, Label, Post, Revision
+from moderation.scoring.choice import Chosen
 from moderation.scoring.perspective import SOURCES
-from moderation.services import labels, pins, sites
-from moderation.services.assessment import Scored
+from moderation.services import choosing, labels, sites
+from moderation.services.asking import Scored
 from moderation.signals import language
 from tests.api.conftest import ABUSIVE, CIVIL
 
@@ -353,7 +354,7 @@ def test_a_late_score_is_try_again_and_never_a_low_score(client: Client, busy: N
     "found", [Scored(None, 0.1, "m"), Scored({"toxicity": 0.1}, None, "m"), Scored({"insult": 0.1}, 0.1, "m")]
 )
 def test_a_value_that_a_model_did_not_give_is_try_again(client: Client, monkeypatch: pytest.MonkeyPatch, found: Scored) -> None:
-    monkeypatch.setattr(client.door.context.models, "all_within", lambda _, texts: [found] * len(texts))
+    monkeypatch.setattr(client.door.context.models, "all_within", lambda _, texts, __: [found] * len(texts))
     assert client.analyze(ABUSIVE, "TOXICITY", "SPAM").status_code == 503
 
 
@@ -363,7 +364,7 @@ def test_a_failing_model_and_a_failing_database_are_errors_of_the_protocol(
     def broken(*_: Any) -> Any:
         raise OSError("gone")
 
-    monkeypatch.setattr(type(client.door.runtime), "scorer", broken)
+    monkeypatch.setattr(type(client.door.runtime), "shelf", broken)
     assert client.analyze().status_code == 503
     monkeypatch.setattr(client.door.runtime.database, "transact", broken)
     error = client.suggest().json["error"]
@@ -375,15 +376,15 @@ def test_a_pinned_site_is_scored_by_that_version_or_not_at_all(client: Client) -
     installed = client.door.post("/v1/check", {"body": CIVIL}).json["model"]
     database = client.door.runtime.database
 
-    def pinned(version: str, standing: str) -> None:
+    def pinned(version: str) -> None:
         with database.transaction() as session:
             site = sites.find(session, "blog")
-            pins.pin(session, site.id, version, installed=standing, by="test", now=datetime.now(UTC))
+            choosing.use(session, site.id, Chosen(version=version), by="test", now=datetime.now(UTC))
 
     before = client.value(ABUSIVE)
-    pinned(installed, installed)
+    pinned(installed.split()[0])
     assert client.value(ABUSIVE) == before
-    pinned("bundled-0+00000000 bundled-spam-0", "bundled-0+00000000 bundled-spam-0")
+    pinned("bundled-0+00000000")
     assert client.analyze(ABUSIVE).status_code == 503
     checked = client.door.post("/v1/check", {"body": CIVIL}).json
     assert (checked["verdict"], checked["scores"]) == ("flag", {})

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from moderation.scoring import catalog
-from moderation.services.assessment import Models
+from moderation.services.asking import Models
 
 RECORD: dict[str, Any] = json.loads((Path(__file__).parent / "cases" / "same_bits.json").read_text())
 PROGRAM = """
 import json, sys
 from moderation.scoring import catalog
-from moderation.services.assessment import Models
-models = Models(catalog.scorer(), catalog.spam())
+from moderation.services.asking import Models
+models = Models(catalog.bundled(), catalog.spam())
 found = {}
 for text in json.load(sys.stdin):
     scored = models(text)
@@ -38,7 +38,7 @@ def bits(models: Models, text: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def models() -> Models:
-    return Models(catalog.scorer(), catalog.spam())
+    return Models(catalog.bundled(), catalog.spam())
 
 
 def test_the_recorded_version_gives_the_recorded_bits(models: Models) -> None:

@@ -1,6 +1,7 @@
 """A site's choice of models: what decides, what runs beside, what a pin to a version does."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from sqlalchemy import select
 
 from moderation.errors import Refused
 from moderation.models import Mode, Score, Subject
+from moderation.scoring.catalog import ModelMissing, Shelf
 from moderation.scoring.choice import Chosen
 from moderation.services import choosing, policies
+from moderation.services.asking import Models
 from tests.moderation.services.conftest import CIVIL
 
 
@@ -57,6 +60,24 @@ def test_a_second_model_that_is_missing_holds_no_comment_up(blog: Any) -> None:
     with blog.database.transaction() as session:
         choosing.run_beside(session, blog.site_id, Chosen("unbiased"), by="test", now=datetime.now(UTC))
     assert blog.judged(CIVIL).status == "approved"
+
+
+def test_a_worker_starts_and_asks_a_human_where_the_installations_model_is_missing(
+    blog: Any, models: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "use.json").write_text('{"name": "unbiased"}')
+    receipt = blog.submit(CIVIL)
+    blog.worker(score=Models.on(Shelf(tmp_path), models.spam)).drain()
+    assert blog.view(receipt.comment_id).status == "flagged"
+
+
+def test_a_damaged_model_is_a_missing_one(blog: Any, models: Any, tmp_path: Path) -> None:
+    (tmp_path / "unbiased").mkdir()
+    (tmp_path / "unbiased" / "model.json").write_text("{}")
+    (tmp_path / "use.json").write_text('{"name": "unbiased"}')
+    with pytest.raises(ModelMissing, match="does not load"):
+        Shelf(tmp_path).scorer()
+    assert Models.on(Shelf(tmp_path), models.spam)(CIVIL).values is None
 
 
 def test_choosing_a_model_keeps_the_other_settings(blog: Any) -> None:
