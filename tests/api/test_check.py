@@ -52,10 +52,10 @@ def test_more_checks_than_fit_ask_for_a_human_at_once(sqlite_door: Any) -> None:
 
 
 def test_models_that_cannot_be_loaded_ask_for_a_human(sqlite_door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         raise OSError("the file is gone")
 
-    monkeypatch.setattr(type(sqlite_door.runtime), "scorer", broken)
+    monkeypatch.setattr(type(sqlite_door.runtime), "shelf", broken)
     found = sqlite_door.post("/v1/check", {"body": CIVIL}).json
     assert (found["verdict"], found["model"]) == ("flag", "none")
     assert sqlite_door.get("/readyz", key=None).json["checks"]["models"] == "failed"

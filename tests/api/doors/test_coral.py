@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 
 from api.doors import coral
 from moderation.models import Case, Decision, Job
-from moderation.services import signing, sites
+from moderation.scoring.choice import Chosen
+from moderation.services import choosing, signing, sites
 from moderation.services.asking import Scored
 from tests.api.conftest import ABUSIVE, CIVIL, ORIGIN, SECRET
 
@@ -348,3 +349,16 @@ def test_every_answer_fits_corals_own_schema(lite: Coral) -> None:
         for action in found.get("actions", []):
             assert action["actionType"] == "FLAG"
             assert action["reason"] in {"COMMENT_DETECTED_TOXIC", "COMMENT_DETECTED_SPAM"}
+
+
+def test_a_site_pinned_to_a_version_that_is_gone_withholds_and_asks_a_human(sqlite_door: Any) -> None:
+    phase = Coral(sqlite_door)
+    assert phase.ask(CIVIL).json["status"] != "SYSTEM_WITHHELD"
+    with sqlite_door.runtime.database.transaction() as session:
+        gone = Chosen(version="bundled-0+00000000")
+        choosing.use(session, sites.find(session, "blog").id, gone, by="test", now=datetime.now(UTC))
+    assert phase.ask(f"{CIVIL} Again.", author="u-2").json["status"] == "SYSTEM_WITHHELD"
+    with sqlite_door.runtime.database.reading() as session:
+        newest = session.scalars(select(Decision).order_by(Decision.created_at.desc())).first()
+        assert newest is not None
+        assert "not_scored" in {reason["reason"] for reason in newest.reasons}

@@ -1,11 +1,14 @@
 """The OpenAI door: thirteen categories from our attributes, errors in OpenAI's shape, and nothing unscored that looks clean."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from api import openapi
 from api.doors import openai
+from moderation.scoring.choice import Chosen
+from moderation.services import choosing, sites
 from moderation.services.asking import Scored
 from tests.api.conftest import ABUSIVE, CIVIL, DESCRIBED
 
@@ -49,7 +52,7 @@ def test_a_text_has_one_result_with_thirteen_categories_in_three_maps(sqlite_doo
 def test_the_model_that_scored_is_named_whatever_was_asked_for(sqlite_door: Any) -> None:
     named = {ask(sqlite_door, CIVIL, **given).json["model"] for given in ({}, {"model": "text-moderation-stable"})}
     (version,) = named
-    assert version.startswith(sqlite_door.runtime.scorer().version)
+    assert version.startswith(sqlite_door.runtime.shelf().scorer().version)
 
 
 def test_each_text_has_a_result_of_its_own_in_order_and_parts_share_one(sqlite_door: Any) -> None:
@@ -62,7 +65,7 @@ def test_each_text_has_a_result_of_its_own_in_order_and_parts_share_one(sqlite_d
 
 def test_categories_are_the_documented_attributes_and_what_none_backs_is_nought(sqlite_door: Any) -> None:
     for text in (ABUSIVE, THREAT, CIVIL):
-        ours = sqlite_door.runtime.scorer().score([text])[0]
+        ours = sqlite_door.runtime.shelf().scorer().score([text])[0]
         found = scores_of(sqlite_door, text)
         assert found["harassment"] == ours["insult"]
         assert found["harassment/threatening"] == found["violence"] == ours["threat"]
@@ -74,6 +77,13 @@ def test_categories_are_the_documented_attributes_and_what_none_backs_is_nought(
     assert threat["flagged"]
     assert threat["categories"]["violence"]
     assert not threat["categories"]["violence/graphic"]
+
+
+def test_a_site_pinned_to_a_version_that_is_gone_is_to_try_again(sqlite_door: Any) -> None:
+    with sqlite_door.runtime.database.transaction() as session:
+        gone = Chosen(version="bundled-0+00000000")
+        choosing.use(session, sites.find(session, "blog").id, gone, by="test", now=datetime.now(UTC))
+    assert ask(sqlite_door, CIVIL).status_code == 503
 
 
 def test_without_a_model_of_it_explicit_is_obscene(sqlite_door: Any, monkeypatch: pytest.MonkeyPatch) -> None:

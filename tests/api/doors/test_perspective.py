@@ -361,7 +361,7 @@ def test_a_value_that_a_model_did_not_give_is_try_again(client: Client, monkeypa
 def test_a_failing_model_and_a_failing_database_are_errors_of_the_protocol(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         raise OSError("gone")
 
     monkeypatch.setattr(type(client.door.runtime), "shelf", broken)

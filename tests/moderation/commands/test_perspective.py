@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from moderation.database import Database
+from moderation.scoring.choice import Chosen
+from moderation.services import choosing, sites
 from tests.moderation.commands.conftest import Cli, answer
 
 COMMENTS = {
@@ -128,3 +131,13 @@ def test_a_site_is_pinned_to_what_is_installed_and_to_nothing_else(cli: Cli, ins
     assert answer(cli("site", "model", "blog", "--pin", "installed", "--json"))["pinned"] == version
     assert "settings@1" in cli("site", "show", "blog").stdout
     assert answer(cli("site", "model", "blog", "--unpin", "--json"))["pinned"] is None
+
+
+def test_a_site_whose_model_is_gone_is_told_so_by_text_and_exit_code(cli: Cli, installed: Database) -> None:
+    with installed.transaction() as session:
+        gone = Chosen("unbiased", version="unbiased+0123abcd")
+        choosing.use(session, sites.find(session, "blog").id, gone, by="test", now=datetime.now(UTC))
+    assert "every comment waits for a human" in cli("site", "model", "blog", code=1).stdout
+    assert "not installed" in cli("site", "model", "blog", "--pin", "installed", code=2).stderr
+    answered = json.loads(cli("site", "model", "blog", "--unpin", "--json", code=1).stdout)
+    assert (answered["model"], answered["installed"], answered["pinned"], answered["scored"]) == ("unbiased", None, None, False)

@@ -8,12 +8,15 @@ import pytest
 from sqlalchemy import select
 
 from moderation.errors import Refused
-from moderation.models import Mode, Score, Subject
+from moderation.models import Mode, Score, Status, Subject
 from moderation.scoring.catalog import ModelMissing, Shelf
-from moderation.scoring.choice import Chosen
-from moderation.services import choosing, policies
-from moderation.services.asking import Models
-from tests.moderation.services.conftest import CIVIL
+from moderation.scoring.choice import Chosen, SiteModels
+from moderation.services import admission, choosing, policies
+from moderation.services.asking import Models, Scored
+from moderation.services.authors import AuthorClaim
+from moderation.services.posts import PostReference
+from moderation.services.submission import Submission
+from tests.moderation.services.conftest import CIVIL, SECRET
 
 
 def use(blog: Any, chosen: Chosen | None) -> None:
@@ -93,3 +96,41 @@ def test_settings_that_name_no_model_are_never_stored(blog: Any) -> None:
         policies.add_version(
             session, blog.site_id, Subject.SETTINGS, "settings", {"models": {"live": 1}}, by="test", now=datetime.now(UTC)
         )
+
+
+def test_a_pinned_version_that_is_gone_gives_not_even_the_spam_score(models: Any) -> None:
+    gone = models(CIVIL, SiteModels(Chosen(version="bundled-1+00000000")))
+    assert (gone.values, gone.spam) == (None, None)
+    assert models(CIVIL, SiteModels(Chosen("unbiased"))).spam is not None
+
+
+def test_a_pin_keeps_the_model_and_taking_it_back_does_too(blog: Any, models: Any) -> None:
+    now = datetime.now(UTC)
+    present = Chosen(version=models.toxicity.version)
+    with blog.database.transaction() as session:
+        with pytest.raises(Refused, match="bundled-9 is not installed"):
+            choosing.pin(session, blog.site_id, "bundled-9", installed=present, by="test", now=now)
+        choosing.pin(session, blog.site_id, models.toxicity.version, installed=present, by="test", now=now)
+        choosing.run_beside(session, blog.site_id, Chosen("unbiased"), by="test", now=now)
+        assert choosing.models(session, blog.site_id) == SiteModels(present, Chosen("unbiased"))
+        choosing.unpin(session, blog.site_id, by="test", now=now)
+        assert choosing.models(session, blog.site_id) == SiteModels(Chosen(), Chosen("unbiased"))
+
+
+@pytest.mark.parametrize(("then", "status"), [(None, Status.APPROVED), (Chosen("unbiased"), Status.FLAGGED)])
+def test_a_model_that_the_site_chose_away_while_it_was_asked_decides_nothing(
+    blog: Any, models: Any, then: Chosen | None, status: Status
+) -> None:
+    def score(text: str, chosen: SiteModels) -> Scored:
+        scored: Scored = models(text, chosen)
+        if then is not None:
+            use(blog, then)
+        return scored
+
+    asked = Submission(
+        post=PostReference(id="p-1", url="https://blog.example/p-1"),
+        author=AuthorClaim(id="u-1", name="Ada"),
+        body=CIVIL,
+    )
+    found = admission.admit(blog.database, score, blog.site_id, asked, door="test", secret=SECRET, now=datetime.now(UTC))
+    assert found.status is status
