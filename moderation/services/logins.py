@@ -7,6 +7,7 @@ comes from one of its origins (``iss``), says who (``sub``) and ends (``exp``) w
 
 import base64
 import hmac
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -68,8 +69,9 @@ def verify(session: Session, site_id: UUID, token: str, *, master: bytes, now: d
     site = session.get_one(Site, site_id)
     claims = _claims(token, _keys(session, site_id, token, master), site, now=now)
     subject = claims["sub"].strip()
-    if not 1 <= len(subject) <= 200:
-        raise BadLogin("sub needs 1 to 200 characters.")
+    # What cannot be printed cannot be stored either: a NUL or half a surrogate pair would be a fault of the database.
+    if not 1 <= len(subject) <= 200 or not subject.isprintable():
+        raise BadLogin("sub needs 1 to 200 printable characters.")
     picked = {name: _text(claims, name, longest) for name, longest in (("name", 200), ("email", 254), ("url", 2048))}
     url = picked["url"]
     if url is not None and urlsplit(url).scheme not in {"http", "https"}:
@@ -121,7 +123,7 @@ def _claims(token: str, keys: tuple[str, Iterable[Any]], site: Site, *, now: dat
 
 def _refuse_untimely(claims: dict[str, Any], *, now: datetime) -> None:
     moments = {name: claims[name] for name in ("exp", "nbf", "iat") if name in claims}
-    if not all(isinstance(moment, int | float) and not isinstance(moment, bool) for moment in moments.values()):
+    if not all(_is_a_number(moment) for moment in moments.values()):
         raise BadLogin("exp, nbf and iat are seconds since 1970.")
     at, leeway = now.timestamp(), LEEWAY.total_seconds()
     if moments["exp"] <= at - leeway:
@@ -130,6 +132,11 @@ def _refuse_untimely(claims: dict[str, Any], *, now: datetime) -> None:
         raise BadLogin("A token ends within a day.")
     if max(moments.get("nbf", at), moments.get("iat", at)) > at + leeway:
         raise BadLogin("The token is not valid yet.")
+
+
+def _is_a_number(found: Any) -> bool:
+    # NaN is neither before nor after anything: it would be a token without an end.
+    return (isinstance(found, int) and not isinstance(found, bool)) or (isinstance(found, float) and math.isfinite(found))
 
 
 def _text(claims: dict[str, Any], name: str, longest: int) -> str | None:
