@@ -30,7 +30,7 @@ test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most tw
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
 	$(STAGE) tests 600 $(TESTS) -n 2 -m "not (system or faults or bench or browser or clients or wordpress)"
 	$(STAGE) browser 300 $(TESTS) -m browser tests/browser
-	$(STAGE) system 1200 $(TESTS) -m "(system or faults) and not bench"
+	$(STAGE) system 1200 $(TESTS) -n 2 -m "(system or faults) and not bench"
 
 test-clients: $(VENV)/.dev $(CLIENTS)/.installed ## Other people's clients, as the registries have them, against a running stack
 	$(STAGE) clients 600 $(TESTS) -m clients tests/clients

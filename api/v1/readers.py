@@ -19,6 +19,7 @@ from api.v1.posts import EMPTY, headers_of, shown_thread
 from moderation.errors import NotFound
 from moderation.ids import read
 from moderation.models import KeyKind
+from moderation.policy.shipped import SPAM
 from moderation.scoring.choice import SiteModels
 from moderation.services import assessment, authors, choosing, reports, threads
 from moderation.services.assessment import CheckRequest
@@ -33,7 +34,6 @@ DEADLINE = 1.0
 
 NUDGED = frozenset({1, 2})
 """Reasons of which an author is warned: an attack on a person, and hate. Never spam: that would teach it to hide."""
-SPAM = 5
 MOST_PARTS = 12
 LONGEST_PART = 240
 OTHER = 9

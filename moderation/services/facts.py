@@ -31,6 +31,7 @@ from moderation.models import (
     User,
     columns,
 )
+from moderation.policy.shipped import SPAM
 from moderation.scoring.choice import LANGUAGES
 from moderation.services import privacy
 from moderation.services.authors import AuthorClaim, find_author, identity
@@ -46,8 +47,6 @@ RECENT = timedelta(minutes=5)
 COPIES_WITHIN = timedelta(days=1)
 MOST_COPIES = 200
 """Near copies looked at; far fewer already make a wave."""
-SPAM = 5
-"""Key of the reason for which a linked domain is remembered."""
 SERVED = ("en",)
 """Languages that the bundled models can judge."""
 
@@ -287,6 +286,7 @@ def _rejected_hosts(session: Session, comment: Comment, hosts: Sequence[str]) ->
             )
             .limit(20)
         )
+        # Only a rejection as spam says something about the domains that a text links to.
         if any(reason == SPAM or any(why.get("reason") == SPAM for why in reasons) for reason, reasons in decided):
             rejected.add(host)
     return frozenset(rejected)
