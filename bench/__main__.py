@@ -38,8 +38,10 @@ def main() -> int:
             found.queue = million.measure(folder / "million", options.comments)
             say(f"  page p99 {_ms(found.queue.pages)} ms, claim p99 {_ms(found.queue.claims)} ms")
         if options.only in {None, "doors"}:
-            for name, line in doors.measure(folder / "doors", options.seconds):
-                say(f"  {name}: {line}")
+            say("doors")
+            for name, door in doors.measure(folder / "doors", options.seconds):
+                found.doors[name] = door
+                say(f"  {name}: {door.line()}")
     if options.only is not None:
         return 0
     found.seconds = time.monotonic() - began

@@ -8,7 +8,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ class Door:
     limit: float | None
     """Seconds after which its most impatient client gives up."""
     asked: Callable[[str, int], Request]
-    held: Callable[[int, bytes], bool]
+    held: Callable[[int, Mapping[str, str], bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +52,38 @@ class Found:
     held: int
     failed: int
     seconds: float
+    limit: float | None
 
-    def line(self, limit: float | None) -> str:
+    @property
+    def rate(self) -> float:
+        """Return how many were answered in a second."""
+        return len(self.took) / self.seconds
+
+    @property
+    def late(self) -> int | None:
+        """Return how many came after the client had given up, None where it waits for ever."""
+        return None if self.limit is None else sum(each > self.limit for each in self.took)
+
+    def line(self) -> str:
         """Return the figures in one line."""
         p50, p99 = (1000 * percentile(self.took, share) for share in (0.5, 0.99))
-        late = f", {sum(each > limit for each in self.took)} over {1000 * limit:.0f} ms" if limit else ""
-        rate = len(self.took) / self.seconds
-        return f"{rate:.1f}/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms, {self.held} held, {self.failed} failed{late}"
+        late = "" if self.limit is None else f", {self.late} over {1000 * self.limit:.0f} ms"
+        return f"{self.rate:.1f}/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms, {self.held} held, {self.failed} failed{late}"
 
 
-def measure(home: Path, seconds: float) -> Iterator[tuple[str, str]]:
-    """Yield the name and the figures of each door with each length of text; ``seconds`` is how long each is asked."""
+def measure(home: Path, seconds: float) -> Iterator[tuple[str, Found]]:
+    """Yield what was asked of whom and what came of it, per door and length of text; each is asked for so many seconds."""
     with Stack(settings_of(home), only=PROGRAMS) as stack:
         settings = stack.settings
-        key = _set_up(settings.database_url, settings.secret)
-        for door in _doors(key):
+        key = set_up(settings.database_url, settings.secret)
+        for door in every_door(key):
             _run(settings.port, door, texts(0), 2.0)
             for length, source in (("usual", texts(1)), ("long", _long(texts(2)))):
-                found = _run(settings.port, door, source, seconds)
-                yield f"{door.name}, {length} texts", found.line(door.limit)
+                yield f"{door.name}, {length} texts", _run(settings.port, door, source, seconds)
 
 
-def _set_up(database_url: str, secret: bytes) -> str:
+def set_up(database_url: str, secret: bytes) -> str:
+    """Make the site that is asked for and return a key that opens its doors."""
     database, now = Database(database_url), datetime.now(UTC)
     with database.transaction() as session:
         site = sites.create(session, name=SITE, title="Doors", policy="standard", by="bench", now=now)
@@ -83,7 +93,8 @@ def _set_up(database_url: str, secret: bytes) -> str:
     return made.shown
 
 
-def _doors(key: str) -> tuple[Door, ...]:
+def every_door(key: str) -> tuple[Door, ...]:
+    """Return each door and how it is asked."""
     as_json = {"Content-Type": "application/json"}
 
     def coral(text: str, number: int) -> Request:
@@ -114,10 +125,15 @@ def _doors(key: str) -> tuple[Door, ...]:
         form = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "WordPress/6.1.9 | Akismet/5.0.2"}
         return "/1.1/comment-check", urlencode(fields).encode(), form
 
+    def perspective(text: str, _number: int) -> Request:
+        asked = {"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}, "languages": ["en"], "doNotStore": True}
+        return f"/v1alpha1/comments:analyze?{urlencode({'key': key})}", json.dumps(asked).encode(), as_json
+
     return (
-        Door("Coral", 0.2, coral, lambda _, body: b"SYSTEM_WITHHELD" in body),
-        Door("Akismet", 1.0, akismet, lambda _, body: body == b"held"),
-        Door("OpenAI", None, openai, lambda status, _: status == 503),
+        Door("Perspective", 0.8, perspective, lambda status, *_: status == 503),
+        Door("Coral", 0.2, coral, lambda _status, _headers, body: b"SYSTEM_WITHHELD" in body),
+        Door("Akismet", 1.0, akismet, lambda _status, headers, _body: "X-akismet-error" in headers),
+        Door("OpenAI", None, openai, lambda status, *_: status == 503),
     )
 
 
@@ -148,7 +164,7 @@ def _run(port: int, door: Door, source: Iterator[str], seconds: float) -> Found:
             answer = connection.getresponse()
             content = answer.read()
             took.append(time.monotonic() - asked)
-            is_hold = door.held(answer.status, b"held" if answer.headers.get("X-akismet-error") else content)
+            is_hold = door.held(answer.status, dict(answer.headers), content)
             held.append(is_hold)
             if answer.status >= 300 and not is_hold:
                 failed.append(answer.status)
@@ -157,4 +173,4 @@ def _run(port: int, door: Door, source: Iterator[str], seconds: float) -> Found:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for each in [pool.submit(client) for _ in range(AT_ONCE)]:
             each.result()
-    return Found(took, sum(held), len(failed), time.monotonic() - began)
+    return Found(took, sum(held), len(failed), time.monotonic() - began, door.limit)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.doors import AT_ONCE, Found
 from bench.load import Step, percentile
 from bench.million import Queue
 
@@ -30,6 +31,7 @@ class Figures:
     intake: list[Step] = field(default_factory=list)
     verified: int = 0
     queue: Queue | None = None
+    doors: dict[str, Found] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -136,6 +138,19 @@ def written(found: Figures) -> str:
         "|---|---:|---:|",
         *[f"| {name} | {rss:.0f} | {pss:.0f} |" for name, (rss, pss) in found.memory.items()],
         *[f"| afternoon: {name} | {rss:.0f} | {pss:.0f} |" for name, (rss, pss) in found.baseline_memory.items()],
+        "",
+        "## The doors",
+        "",
+        f"{AT_ONCE} clients of each protocol at once; long texts take the model several windows. Late is what came after the",
+        "protocol's most impatient client had given up. Held is a door's own hold or \"try again\", never an approval:",
+        "",
+        "| door and texts | requests/s | p50 ms | p99 ms | held | failed | late |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+        *[
+            f"| {name} | {door.rate:.1f} | {_ms(door.took, 0.5)} | {_ms(door.took, 0.99)} | {door.held} | {door.failed} "
+            f"| {'-' if door.late is None else door.late} |"
+            for name, door in found.doors.items()
+        ],
         "",
         "## The queue",
         "",
