@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "coral": "coral",
     "publisher": "publishers",
     "deliveries": "deliveries",
+    "mail": "mail",
     "import": "transfer",
     "export": "transfer",
     "perspective": "perspective",

@@ -9,18 +9,25 @@ import os
 import secrets
 import stat
 from dataclasses import dataclass, field
+from email.errors import HeaderParseError
+from email.headerregistry import Address, AddressHeader
+from email.policy import SMTP
 from pathlib import Path
 from typing import Literal, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from environs import EnvError, FileAwareEnv, validate
 
 Profile = Literal["standard", "small"]
+Tls = Literal["implicit", "starttls", "none"]
 
 DEFAULT_SCHEDULE = (0.0, 5.0, 30.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
 """Seconds between a webhook's attempts: three days and a half in all (Standard Webhooks 1.0, retry table)."""
 
 SHORTEST_SECRET = 32
+
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SettingsError(Exception):
@@ -45,6 +52,8 @@ class Settings:
     webhook_schedule: tuple[float, ...] = DEFAULT_SCHEDULE
     webhook_allow: tuple[str, ...] = ()
     webhook_timeout: float = 15.0
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_from: str | None = None
     redis_prefix: str = "tidegate:"
     metrics_public: bool = False
     failpoints: str = ""
@@ -86,6 +95,8 @@ class Settings:
         schedule = env.list("TIDEGATE_WEBHOOK_SCHEDULE", list(DEFAULT_SCHEDULE), subcast=float)
         webhook_allow: list[str] = env.list("TIDEGATE_WEBHOOK_ALLOW", []) or []
         webhook_timeout = env.float("TIDEGATE_WEBHOOK_TIMEOUT", 15.0, validate=validate.Range(0.1, 25))
+        smtp_url = env.str("SMTP_URL", "") or None
+        mail_from = env.str("MAIL_FROM", "") or None
         metrics_public = env.bool("TIDEGATE_METRICS_PUBLIC", False)
         secret = env.str("TIDEGATE_SECRET", "")
         failpoints = env.str("TIDEGATE_FAILPOINTS", "")
@@ -95,6 +106,7 @@ class Settings:
         except EnvError as error:
             faults = _each_fault(error)
         faults += _cross_checks(database_url or "", redis_url, public_url or "", secret or "")
+        faults += _mail_faults(smtp_url, mail_from)
         if faults:
             raise SettingsError("\n".join(faults))
         return cls(
@@ -111,6 +123,8 @@ class Settings:
             webhook_schedule=tuple(schedule),
             webhook_allow=tuple(webhook_allow),
             webhook_timeout=webhook_timeout,
+            smtp_url=smtp_url,
+            mail_from=mail_from,
             metrics_public=metrics_public,
             secret=secret.encode() if secret else master_key(home),
             failpoints=failpoints,
@@ -121,6 +135,54 @@ class Settings:
         for folder in (self.home, self.home / "data", self.home / "logs", self.home / "keys", self.home / "run"):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(stat.S_IRWXU)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in, how its connection is protected, and who signs in there."""
+
+    host: str
+    port: int
+    tls: Tls
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_url(cls, url: str) -> "MailServer":
+        """Read ``smtps://user:password@host:465`` or ``smtp://...:587``; raises ValueError.
+
+        smtp means STARTTLS, and no mail where the server has none: only to this machine, or with ``?tls=none``, it goes in clear.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("must be smtp://host or smtps://host, with user:password@ before and :port behind it")
+        asked = parse_qs(parts.query, keep_blank_values=True)
+        if asked not in ({}, {"tls": ["none"]}) or (asked and parts.scheme == "smtps"):
+            raise ValueError("may end in ?tls=none after smtp://, and in nothing else")
+        if (parts.username is None) != (parts.password is None):
+            raise ValueError("needs a password with the user, or neither")
+        tls: Tls = "implicit" if parts.scheme == "smtps" else "none" if asked or parts.hostname in LOOPBACK else "starttls"
+        if parts.username is not None and tls == "none" and parts.hostname not in LOOPBACK:
+            raise ValueError("would send the password in clear; leave out ?tls=none")
+        return cls(
+            host=parts.hostname,
+            port=parts.port or {"implicit": 465, "starttls": 587, "none": 25}[tls],
+            tls=tls,
+            user=unquote(parts.username) if parts.username is not None else None,
+            password=unquote(parts.password) if parts.password is not None else None,
+        )
+
+
+def mailbox(shown: str) -> Address:
+    """Return one mailbox such as ``Comments <comments@blog.example>``; raises ValueError for anything else."""
+    try:
+        header = SMTP.header_factory("From", shown)
+    except (HeaderParseError, ValueError, IndexError) as error:
+        raise ValueError("must be an address such as Comments <comments@blog.example>") from error
+    found: tuple[Address, ...] = header.addresses if isinstance(header, AddressHeader) else ()
+    if len(found) != 1 or header.defects or not found[0].username or not found[0].domain:
+        raise ValueError("must be an address such as Comments <comments@blog.example>")
+    return found[0]
 
 
 def master_key(home: Path) -> bytes:
@@ -163,4 +225,21 @@ def _cross_checks(database_url: str, redis_url: str | None, public_url: str, sec
         faults.append("REDIS_URL: must begin with redis://, rediss:// or unix://")
     if secret and len(secret) < SHORTEST_SECRET:
         faults.append(f"TIDEGATE_SECRET: must have at least {SHORTEST_SECRET} characters")
+    return faults
+
+
+def _mail_faults(smtp_url: str | None, mail_from: str | None) -> list[str]:
+    faults = []
+    if smtp_url is not None:
+        try:
+            MailServer.from_url(smtp_url)
+        except ValueError as error:
+            faults.append(f"SMTP_URL: {error}")
+        if mail_from is None:
+            faults.append("MAIL_FROM: is needed with SMTP_URL")
+    if mail_from is not None:
+        try:
+            mailbox(mail_from)
+        except ValueError as error:
+            faults.append(f"MAIL_FROM: {error}")
     return faults

@@ -24,6 +24,7 @@ PREFIXES = {
     "endpoint": "ep",
     "delivery": "dlv",
     "attempt": "att",
+    "message": "msg",
     "publisher": "pub",
     "user": "usr",
     "key": "key",

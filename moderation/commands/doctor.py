@@ -22,6 +22,7 @@ from moderation.commands.shell import DOWN, FINDING, Fault, Shell, first_line, s
 from moderation.config import Settings
 from moderation.database import Database, sqlite_module
 from moderation.models import Audit, Delivery, DeliveryState, Endpoint, EndpointState, Event, Job, JobKind
+from moderation.outbound.mail import ADVICE, Mailer
 from moderation.scoring import catalog
 from moderation.scoring.scorer import ScoringFailed
 from moderation.services import processes, sealing
@@ -60,7 +61,7 @@ class Finding:
 @shelled
 def doctor(shell: Shell) -> int:
     """Look at everything that this installation stands on."""
-    findings = [*_files(shell.settings), _models(shell.settings), _redis(shell.settings)]
+    findings = [*_files(shell.settings), _models(shell.settings), _redis(shell.settings), _mail(shell.settings)]
     down = False
     try:
         findings += _database(shell.database)
@@ -142,6 +143,17 @@ def _redis(settings: Settings) -> Finding:
         client.close()
     whose = "the operator's" if settings.redis_url else "our own"
     return Finding("redis", "ok", f"{whose} answers in {(time.perf_counter() - began) * 1000:.1f} ms")
+
+
+def _mail(settings: Settings) -> Finding:
+    mailer = Mailer.from_settings(settings)
+    if mailer is None:
+        return Finding("mail", "ok", "none: nobody is mailed")
+    reply = mailer.probe()
+    where = f"{mailer.server.host}:{mailer.server.port}"
+    if not reply.ok:
+        return Finding("mail", "warn", f"{where}: {ADVICE[reply.error or 'protocol']}")
+    return Finding("mail", "ok", f"{where} answers; `tidegate mail test ADDRESS` sends something")
 
 
 def _embedded(home: Path) -> str | None:

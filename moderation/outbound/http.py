@@ -38,7 +38,9 @@ KEEP_AT_MOST = 1024
 
 USER_AGENT = "Tidegate-Webhook/1"
 
-Trouble = Literal["timeout", "refused_address", "unresolvable", "connect", "tls", "protocol", "credentials"]
+Trouble = Literal[
+    "timeout", "refused_address", "unresolvable", "connect", "tls", "protocol", "credentials", "sender", "deferred", "rejected"
+]
 Resolver = Callable[[str, int], Sequence[str]]
 T = TypeVar("T")
 

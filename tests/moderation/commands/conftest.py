@@ -22,7 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An environment of the test's own, with no database yet."""
     for name in [name for name in os.environ if name.startswith("TIDEGATE_")]:
         monkeypatch.delenv(name)
-    for name in ("DATABASE_URL", "REDIS_URL", "PUBLIC_URL", "TRUSTED_PROXIES"):
+    for name in ("DATABASE_URL", "REDIS_URL", "PUBLIC_URL", "TRUSTED_PROXIES", "SMTP_URL", "MAIL_FROM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
     return tmp_path / "home"

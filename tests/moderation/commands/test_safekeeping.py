@@ -100,7 +100,21 @@ def test_a_doctor_is_content_with_a_healthy_installation(
             processes.beat(session, f"{kind}@here:1", kind, started_at=now, now=now)
     found = answer(cli("doctor", "--json"))
     assert {each["name"]: each["level"] for each in found["findings"]} == dict.fromkeys(
-        ("privacy", "disk", "models", "redis", "schema", "database", "clock", "workers", "queue", "feed", "deliveries", "audit"),
+        (
+            "privacy",
+            "disk",
+            "models",
+            "redis",
+            "mail",
+            "schema",
+            "database",
+            "clock",
+            "workers",
+            "queue",
+            "feed",
+            "deliveries",
+            "audit",
+        ),
         "ok",
     )
 
