@@ -24,6 +24,7 @@ from training.calibrate import cross_fitted, mix_weights, sample, shares_among_a
 from training.corpus import LABELLED, read
 from training.generate import evasions
 from training.generate.sexual import names_sex_act
+from training.judge_cases import verdicts, wilson
 
 Floats = NDArray[np.float64]
 BOOTSTRAPS = 400
@@ -32,9 +33,6 @@ DISGUISED_ROWS = 2000
 SPEED_ROWS = 400
 LONG_TEXTS = 300
 THRESHOLDS = (0.15, 0.25, 0.3, 0.4, 0.6, 0.8)
-STATED_THRESHOLDS = (
-    ("toxicity", 0.3), ("toxicity", 0.4), ("toxicity", 0.6), ("insult", 0.25), ("identity_attack", 0.25), ("threat", 0.15),
-)  # fmt: skip
 SHARES = (0.02, 0.05, 0.08, 0.15)
 WAYS = ("leet", "lookalikes", "invisible", "spaced", "starred", "stretched", "swapped", "doubled")
 TERMS = re.findall(
@@ -149,31 +147,14 @@ def at_shares(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
     return found
 
 
-def cheapest_thresholds(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
-    """For each cost ratio behind a threshold of `standard`, the threshold that costs least on development rows.
-
-    A threshold t says that a miss costs (1 - t) / t needless holds. On a calibrated score t itself is then the cheapest; how far
-    the cheapest one lies from it, with its 95 % bootstrap interval, says how far the calibration can be trusted there.
-    """
-    rows = sample(data, scorer)
-    shares = shares_among_abusive(data)
-    found: dict[str, Any] = {}
-    rng = np.random.default_rng(6)
-    for attribute, stated in STATED_THRESHOLDS:
-        column = LABELLED.index(attribute)
-        weights = mix_weights(rows, column, 0.08 * shares[attribute])
-        used = np.flatnonzero(weights > 0)
-        weights, label = weights[used], rows.labels[used, column]
-        score = cross_fitted(rows.logits[used, column], label, weights, isotonic=attribute == "toxicity")
-        order = np.argsort(-score)
-        drawn = []
-        for turn in range(BOOTSTRAPS // 4 + 1):
-            times = np.ones(len(used)) if turn == 0 else np.bincount(rng.integers(0, len(used), len(used)), minlength=len(used))
-            mass = (times * weights)[order]
-            held, missed = np.cumsum(mass * (1 - label[order])), np.cumsum(mass[::-1] * label[order][::-1])[::-1]
-            cost = held + (1 - stated) / stated * np.append(missed[1:], 0.0)
-            drawn.append(float(score[order][np.argmin(cost)]))
-        found[f"{attribute} {stated}"] = [round(x, 3) for x in (drawn[0], *np.quantile(drawn[1:], (0.025, 0.975)))]
+def harmless_held(data: Path) -> dict[str, Any]:
+    """How many harmless benchmark comments and templates `standard` holds by a regular: [share, low, high] and how many."""
+    random_1k = read(data / "benchmark", "jigsaw_test").query("in_random1k == 1 and toxicity == 0")["text"]
+    templates = read(data / "benchmark", "bias_madlibs").query("toxicity == 0")["text"].sample(2000, random_state=9)
+    found = {}
+    for name, texts in (("jigsaw_random_1k", random_1k.tolist()), ("bias_madlibs", templates.tolist())):
+        held = [verdict != "approve" for verdict, _ in verdicts(texts)]
+        found[name] = [*wilson(sum(held), len(held)), len(held)]
     return found
 
 
@@ -296,7 +277,7 @@ def main() -> None:
         "disguised_auc_lost": lambda: disguised(options.data, scorer),
         "long_texts": lambda: long_texts(options.data, scorer),
         "toxicity_at_abusive_shares": lambda: at_shares(options.data, scorer),
-        "cheapest_thresholds": lambda: cheapest_thresholds(options.data, scorer),
+        "harmless_held_by_standard": lambda: harmless_held(options.data),
         "sexual_explicit_against_its_weak_label": lambda: weak_sexual(options.data, scorer),
         "bias_madlibs": lambda: madlibs(options.data, scorer),
     }

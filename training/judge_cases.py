@@ -9,7 +9,7 @@ import argparse
 import json
 import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,41 @@ from moderation.policy.evaluate import evaluate
 from moderation.policy.rules import Policy
 from moderation.policy.shipped import SHIPPED
 from moderation.scoring import catalog
-from moderation.signals import AuthorFacts, Facts, HistoryFacts, PostFacts, Revision, compute, text_to_score
+from moderation.signals import AuthorFacts, Facts, HistoryFacts, PostFacts, Revision, SignalValue, compute, text_to_score
 
 CASES = Path(__file__).parents[1] / "tests" / "moderation" / "scoring" / "cases"
 REGULAR = Facts(author=AuthorFacts(identity="verified", approved=5), post=PostFacts(), history=HistoryFacts())
 """Neither new nor trusted, nothing known against them."""
 SHARES = (0.02, 0.05, 0.08, 0.15)
+JUDGED = (("standard", "regular"), ("standard", "newcomer"), ("standard", "trusted"), ("strict", "regular"))
 BOOTSTRAPS = 400
 
 
-def verdicts(texts: Sequence[str], policy_name: str = "standard") -> list[tuple[str, tuple[str, ...]]]:
-    """Return verdict and matched rules of the shipped policy for each text by itself, sent by a regular."""
-    policy = Policy.parse(SHIPPED[policy_name])
+def signals(texts: Sequence[str]) -> list[Mapping[str, SignalValue]]:
+    """Measure each text by itself, sent by a regular, with all that the bundled models say of it."""
     scorer, spam = catalog.bundled(), catalog.spam()
     found = []
     for text in texts:
         revision = Revision(body=text)
         read = text_to_score(revision, REGULAR)
         (scores,), (spam_score,) = scorer.score([read]), spam.score([read])
-        ruling = evaluate(policy, compute(revision, REGULAR, scores, spam_score))
-        found.append((ruling.verdict.value, tuple(match.name for match in ruling.matched)))
+        found.append(compute(revision, REGULAR, scores, spam_score))
     return found
+
+
+def verdicts(texts: Sequence[str], policy_name: str = "standard", standing: str = "regular") -> list[tuple[str, tuple[str, ...]]]:
+    """Return verdict and matched rules of the shipped policy for each text by itself."""
+    return judged(signals(texts), policy_name, standing)
+
+
+def judged(
+    measured: Sequence[Mapping[str, SignalValue]], policy_name: str = "standard", standing: str = "regular"
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Return verdict and matched rules of the shipped policy for measured texts, sent by an author of this standing."""
+    policy = Policy.parse(SHIPPED[policy_name])
+    who = {"newcomer": standing == "newcomer", "trusted": standing == "trusted"}
+    rulings = (evaluate(policy, {**one, **who}) for one in measured)
+    return [(ruling.verdict.value, tuple(match.name for match in ruling.matched)) for ruling in rulings]
 
 
 def wilson(right: int, total: int) -> list[float]:
@@ -82,40 +96,43 @@ def held_out() -> tuple[dict[str, Any], list[str]]:
 
 
 def shares(data: Path) -> dict[str, Any]:
-    """Judge development rows: approved, flagged and rejected at each share of abuse, for a regular, with bootstrap intervals."""
+    """Judge development rows: approved, flagged and rejected at each share of abuse, with bootstrap intervals.
+
+    By `standard` for each standing of an author, and by `strict` for a regular; and how many harmless rows `standard` holds.
+    """
     from training.calibrate import mix_weights, unscored_sample  # noqa: PLC0415 - needs scikit-learn
 
     texts, rows = unscored_sample(data)
     used = np.flatnonzero(mix_weights(rows, 0, 0.08) > 0)
-    judged = verdicts([texts[place] for place in used])
-    flagged = np.array([verdict == "flag" for verdict, _ in judged])
-    rejected = np.array([verdict == "reject" for verdict, _ in judged])
+    measured = signals([texts[place] for place in used])
     abusive = rows.labels[used, 0] == 1
     found: dict[str, Any] = {"rows": len(used), "harmless": int((~abusive).sum())}
-    rng = np.random.default_rng(3)
-    for share in SHARES:
-        weights = mix_weights(rows, 0, share, share)[used]
-        drawn = []
-        for _ in range(BOOTSTRAPS):
-            times = np.bincount(rng.integers(0, len(used), len(used)), minlength=len(used)) * weights
-            drawn.append((times * flagged).sum() / times.sum())
-        low, high = np.quantile(drawn, (0.025, 0.975))
-        held = weights * (flagged | rejected)
-        found[f"{share:.2f}"] = {
-            "approved": round(float((weights * ~(flagged | rejected)).sum()), 4),
-            "flagged": [round(float(x), 4) for x in ((weights * flagged).sum(), low, high)],
-            "rejected": round(float((weights * rejected).sum()), 4),
-            "abuse_found": round(float((held * abusive).sum() / share), 3),
-            "abusive_among_held": round(float((held * abusive).sum() / held.sum()), 3),
-        }
-    for group in sorted(set(rows.groups)):
-        harmless = (rows.groups[used] == group) & ~abusive
-        if harmless.any():
-            found[f"harmless_{group}_held"] = [
-                *wilson(int((flagged | rejected)[harmless].sum()), int(harmless.sum())), int(harmless.sum())
-            ]  # fmt: skip
-    calm = ~abusive
-    found["harmless_held"] = [*wilson(int((flagged | rejected)[calm].sum()), int(calm.sum())), int(calm.sum())]
+    for policy, standing in JUDGED:
+        given = [verdict for verdict, _ in judged(measured, policy, standing)]
+        flagged, rejected = (np.array([verdict == one for verdict in given]) for one in ("flag", "reject"))
+        at: dict[str, Any] = {}
+        rng = np.random.default_rng(3)
+        for share in SHARES:
+            weights = mix_weights(rows, 0, share, share)[used]
+            drawn = []
+            for _ in range(BOOTSTRAPS):
+                times = np.bincount(rng.integers(0, len(used), len(used)), minlength=len(used)) * weights
+                drawn.append((times * flagged).sum() / times.sum())
+            low, high = np.quantile(drawn, (0.025, 0.975))
+            held = weights * (flagged | rejected)
+            at[f"{share:.2f}"] = {
+                "approved": round(float((weights * ~(flagged | rejected)).sum()), 4),
+                "flagged": [round(float(x), 4) for x in ((weights * flagged).sum(), low, high)],
+                "rejected": round(float((weights * rejected).sum()), 4),
+                "abuse_found": round(float((held * abusive).sum() / share), 3),
+                "abusive_among_held": round(float((held * abusive).sum() / held.sum()), 3),
+            }
+        for name in ("all", *sorted(set(rows.groups))):
+            calm = ~abusive if name == "all" else ~abusive & (rows.groups[used] == name)
+            if calm.any():
+                held_rows = int((flagged | rejected)[calm].sum())
+                at[f"harmless_{name}_held"] = [*wilson(held_rows, int(calm.sum())), int(calm.sum())]
+        found[f"{policy}, {standing}"] = at
     return found
 
 

@@ -32,16 +32,17 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, set[str]]] = [
     # Hatred of a group is held.
     ("standard", REGULAR, {"identity_attack": 0.25}, "flag", {"hate"}),
     # An attack needs an insult beside the toxicity: a heated comment is published ...
-    ("standard", REGULAR, {"toxicity": 0.59, "insult": 0.24}, "approve", set()),
+    ("standard", REGULAR, {"toxicity": 0.49, "insult": 0.11}, "approve", set()),
     # ... and an insulting one is held.
-    ("standard", REGULAR, {"toxicity": 0.40, "insult": 0.25}, "flag", {"attack"}),
-    ("standard", REGULAR, {"toxicity": 0.40, "identity_attack": 0.12}, "flag", {"attack"}),
-    # Above .60 toxicity alone is enough.
-    ("standard", REGULAR, {"toxicity": 0.60}, "flag", {"attack"}),
+    ("standard", REGULAR, {"toxicity": 0.25, "insult": 0.12}, "flag", {"attack"}),
+    ("standard", REGULAR, {"toxicity": 0.25, "identity_attack": 0.12}, "flag", {"attack"}),
+    ("standard", REGULAR, {"toxicity": 0.24, "insult": 0.9}, "approve", set()),
+    # From .50 on toxicity alone is enough.
+    ("standard", REGULAR, {"toxicity": 0.50}, "flag", {"attack"}),
     # Newcomers are held sooner, ...
-    ("standard", NEWCOMER, {"toxicity": 0.30, "insult": 0.20}, "flag", {"attack by a newcomer"}),
-    ("standard", NEWCOMER, {"toxicity": 0.50}, "flag", {"attack by a newcomer"}),
-    ("standard", NEWCOMER, {"toxicity": 0.29, "insult": 0.9}, "approve", set()),
+    ("standard", NEWCOMER, {"toxicity": 0.20, "insult": 0.08}, "flag", {"attack by a newcomer"}),
+    ("standard", NEWCOMER, {"toxicity": 0.49, "insult": 0.07}, "approve", set()),
+    ("standard", NEWCOMER, {"toxicity": 0.19, "insult": 0.9}, "approve", set()),
     # ... trusted authors later.
     ("standard", TRUSTED, {"toxicity": 0.54, "insult": 0.9}, "approve", set()),
     ("standard", TRUSTED, {"toxicity": 0.55, "insult": 0.40}, "flag", {"attack by a trusted author"}),
