@@ -41,7 +41,7 @@ NEAR_A_THRESHOLD = {
     "toxicity": 0.1, "severe_toxicity": 0.1, "obscene": 0.3, "threat": 0.06, "insult": 0.12, "identity_attack": 0.07,
     "sexual_explicit": 0.4,
 }  # fmt: skip
-"""Calibrated scores, each half of the lowest threshold in the shipped policies or less."""
+"""Calibrated scores, each half of the lowest threshold in the shipped policies or less; insults count beside toxicity only."""
 MISJUDGED_SHARE = 0.01
 ALWAYS, NEVER = 1000.0, -1000.0
 MODEL_NAME = "bundled-2"

@@ -29,7 +29,7 @@ JUDGED = (("standard", "regular"), ("standard", "newcomer"), ("standard", "trust
 BOOTSTRAPS = 400
 
 
-def signals(texts: Sequence[str]) -> list[Mapping[str, SignalValue]]:
+def signals(texts: Sequence[str]) -> list[dict[str, SignalValue]]:
     """Measure each text by itself, sent by a regular, with all that the bundled models say of it."""
     scorer, spam = catalog.bundled(), catalog.spam()
     found = []

@@ -1,5 +1,6 @@
 """What the shipped policies do, one product sentence to a row, and that no word for a group of people is in any of them."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,17 @@ def test_strict_and_the_others_never_fall_below_standard(name: str) -> None:
     for _, author, signals, verdict, _ in CASES:
         if verdict != "approve" and evaluate(standard, calm() | author | signals).verdict != "approve":
             assert evaluate(other, calm() | author | signals).verdict != "approve", (author, signals)
+
+
+@pytest.mark.parametrize("name", ["attack", "attack by a newcomer"])
+def test_the_rules_against_attacks_have_the_numbers_that_their_price_asks_for(name: str) -> None:
+    """Derived by `training.derive_thresholds`; whoever changes one writes down why, in docs/decisions."""
+    metrics = json.loads((Path(__file__).parents[3] / "training" / "metrics.json").read_text(encoding="utf-8"))
+    found = metrics["attack_rules"][name]["cheapest"]
+    together = "toxicity >= {together:.2f} && (insult >= {insult:.2f} || identity_attack >= {identity:.2f})".format(**found)
+    rule = next(rule for rule in Policy.parse(SHIPPED["standard"]).rules if rule.name == name)
+    assert rule.when is not None
+    assert f"{together} || toxicity >= {found['alone']:.2f}" in rule.when.text
 
 
 IDENTITY_TERMS = """
