@@ -13,10 +13,10 @@ from flask.json.provider import JSONProvider
 from orjson import OPT_SORT_KEYS, dumps, loads
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import auth, console, doors, downloads, errors, health, limits, metrics, openapi
+from api import auth, console, doors, downloads, errors, health, limits, metrics, openapi, probe
 from api.context import KEY, Context, context
 from api.doors import akismet, coral, openai, perspective, wordpress
-from api.parsing import MAX_BATCH_BYTES
+from api.parsing import MAX_BATCH_BYTES, read_away
 from api.scoring import GuardedModels
 from api.streams import Hub
 from api.v1 import cases, check, comments, endpoints, events, own, posts, readers
@@ -92,6 +92,7 @@ def create_app(runtime: Runtime) -> Flask:
     ):  # fmt: skip
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blp)
+    app.register_blueprint(probe.blp)
     app.register_blueprint(console.blp)
     app.register_blueprint(openapi.blp)
     for at_door in (akismet.blp, coral.blp, openai.blp, perspective.blp, wordpress.blp):
@@ -139,6 +140,7 @@ def _finish(response: Response) -> Response:
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     _cross_origin(response)
+    read_away()
     _note(response)
     return metrics.count(limits.announce(response))
 

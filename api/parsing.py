@@ -5,6 +5,7 @@ exception; names that occur twice and nesting beyond what any of our bodies need
 """
 
 import re
+import time
 from typing import Any
 
 import orjson
@@ -17,6 +18,10 @@ from api.errors import Problem, escaped, fault
 MAX_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 DEEPEST = 32
+
+READ_AWAY = 2 * MAX_BATCH_BYTES
+READ_AWAY_SECONDS = 5.0
+"""Bytes of a refused body that are still read, and for how long: who sends slower than that is not waited for."""
 
 _TYPE = re.compile(r"^application/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?$", re.IGNORECASE)
 
@@ -41,6 +46,31 @@ def body_bytes(limit: int = MAX_BYTES) -> bytes:
             raise Problem(413, "too-large", f"A body has at most {limit} bytes.")
     g.body = bytes(data)
     return bytes(data)
+
+
+def read_away() -> None:
+    """Read what is left of the request's body, so that the answer arrives.
+
+    Closed with bytes unread, the connection is reset, and a proxy that was still sending tells its client 502 instead of what was
+    wrong. gunicorn itself reads no more than 64 KiB away.
+    """
+    if not 0 < (request.content_length or 0) <= READ_AWAY:
+        return
+    source, connection = request.environ["wsgi.input"], request.environ.get("gunicorn.socket")
+    ends = time.monotonic() + READ_AWAY_SECONDS
+    before = connection.gettimeout() if connection else None
+    try:
+        while (left := ends - time.monotonic()) > 0:
+            if connection:
+                connection.settimeout(left)
+            if not source.read(64 * 1024):
+                return
+    except OSError:
+        # The client went, or is too slow: the answer is not what it waits for.
+        return
+    finally:
+        if connection:
+            connection.settimeout(before)
 
 
 def json_body(limit: int = MAX_BYTES) -> dict[str, Any]:

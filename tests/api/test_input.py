@@ -1,5 +1,6 @@
 """Hostile and mistaken requests: each gets a clear problem, and nothing of it is stored."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from moderation.ids import read
 from moderation.models import Base, Comment
-from moderation.services import authorship
+from moderation.services import authorship, probing
 from tests.api.conftest import ABUSIVE, SECRET
 from tests.api.test_permissions import IDS, path_of, routes
 
@@ -178,7 +179,8 @@ def test_reading_changes_nothing(door: Any) -> None:
             token = authorship.token_of(SECRET, read("comment", comment["id"]))
             query = "?post=p1" if rule.rule.endswith(("/counts", "/threads", "<site>/comments")) else ""
             path = path.replace("TOKEN", token) + (f"?comment={comment['id']}" if rule.rule.endswith("/report") else query)
-            answer = door.get(path, headers={"Author-Token": token})
+            signed = probing.question(SECRET, now=datetime.now(UTC))
+            answer = door.get(path, headers={"Author-Token": token, probing.HEADER: signed})
             assert answer.status_code in {200, 503}, path
             seen += 1
     assert seen > 20

@@ -17,6 +17,7 @@ PUBLIC_ROUTES = {
     "/healthz",
     "/readyz",
     "/metrics",
+    "/probe",
     "/openapi.json",
     "/docs",
     "/docs/style.css",
