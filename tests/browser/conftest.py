@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, Response, sync_playwright
 from werkzeug.serving import make_server
 
+from api.demo import create_app
+from api.demo_blog.articles import ARTICLES
+from moderation.services import demo
 from tests.api.conftest import Door, open_door, settings
 
 CHROMIUM = "/usr/bin/chromium"
@@ -183,6 +187,45 @@ def installation(tmp_path: Path, sqlite_url: str) -> Iterator[Installation]:
             with door.working():
                 yield Installation(door, url)
             server.end()
+
+
+@dataclass
+class Blog:
+    """The demo blog on its own origin, and a moderator's hand."""
+
+    url: str
+    installation: Installation
+    keys: demo.DemoSite
+
+    @property
+    def article(self) -> str:
+        return f"{self.url}/{ARTICLES[0].slug}"
+
+    def comments(self, **query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.installation.door.get(
+            "/v1/comments", key=self.keys.secret_key, query_string=query
+        ).json["items"]
+        return found
+
+    def decide(self, verdict: str, **more: Any) -> None:
+        """Decide about the newest comment."""
+        newest = self.comments()[0]
+        body = {"verdict": verdict, "revision": newest["revision"], "decision_seq": newest["decision_seq"], **more}
+        answer = self.installation.door.post(f"/v1/comments/{newest['id']}/decisions", body, key=self.keys.secret_key)
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.fixture
+def blog(installation: Installation) -> Iterator[Blog]:
+    """The demo blog under ``http://127.0.0.1:PORT``, which is another origin than the API's."""
+    runtime = installation.door.runtime
+    runtime.settings.make_directories()
+    with serving() as server:
+        url = f"http://127.0.0.1:{server.port}"
+        keys = demo.prepare(runtime.database, runtime.settings, base_url=installation.url, blog_url=url, now=datetime.now(UTC))
+        server.begin(create_app(runtime.settings.home))
+        yield Blog(url, installation, keys)
+        server.end()
 
 
 def check_for_everybody(page: Page) -> None:

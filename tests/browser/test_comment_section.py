@@ -1,63 +1,20 @@
 """The comment section in a real browser: two origins, the demo blog's own policy, and readers of every kind."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.demo import create_app
 from api.demo_blog.articles import ARTICLES
-from moderation.services import demo
 from tests.api.conftest import ABUSIVE, CIVIL
-from tests.browser.conftest import PHONE, Installation, OpenContext, Watch, check_for_everybody, fits, serving
+from tests.browser.conftest import PHONE, Blog, OpenContext, Watch, check_for_everybody, fits
 
 pytestmark = pytest.mark.browser
 
 ARTICLE = ARTICLES[0]
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-
-
-@dataclass
-class Blog:
-    """The demo blog on its own origin, and a moderator's hand."""
-
-    url: str
-    installation: Installation
-    keys: demo.DemoSite
-
-    @property
-    def article(self) -> str:
-        return f"{self.url}/{ARTICLE.slug}"
-
-    def comments(self, **query: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.installation.door.get(
-            "/v1/comments", key=self.keys.secret_key, query_string=query
-        ).json["items"]
-        return found
-
-    def decide(self, verdict: str, **more: Any) -> None:
-        """Decide about the newest comment."""
-        newest = self.comments()[0]
-        body = {"verdict": verdict, "revision": newest["revision"], "decision_seq": newest["decision_seq"], **more}
-        answer = self.installation.door.post(f"/v1/comments/{newest['id']}/decisions", body, key=self.keys.secret_key)
-        assert answer.status_code == 201, answer.text
-
-
-@pytest.fixture
-def blog(installation: Installation) -> Iterator[Blog]:
-    """The demo blog under ``http://127.0.0.1:PORT``, which is another origin than the API's."""
-    runtime = installation.door.runtime
-    runtime.settings.make_directories()
-    with serving() as server:
-        url = f"http://127.0.0.1:{server.port}"
-        keys = demo.prepare(runtime.database, runtime.settings, base_url=installation.url, blog_url=url, now=datetime.now(UTC))
-        server.begin(create_app(runtime.settings.home))
-        yield Blog(url, installation, keys)
-        server.end()
 
 
 def write(page: Page, body: str, name: str = "Ada") -> None:

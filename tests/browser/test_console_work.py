@@ -1,4 +1,4 @@
-"""A moderator at work in a real browser: by mouse, by keys alone, on a phone, beside a colleague, and with hostile texts."""
+"""A moderator at work in a real browser: by mouse, by keys alone, on a phone, and beside a colleague."""
 
 from typing import Any
 
@@ -16,39 +16,6 @@ pytestmark = pytest.mark.browser
 PAGES = ("queue", "overview", "posts", "words", "policy", "people", "deliveries", "account", "queue?tab=audit")
 TURNED_DOWN = r"answered 4(09|22)|status of 4(09|22)"
 """What a browser says of an answer that tells a moderator that somebody was faster."""
-
-VECTORS = (
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    '"><svg/onload=alert(1)>',
-    "'><iframe srcdoc='<script>alert(1)</script>'>",
-    "</textarea><script>alert(1)</script>",
-    "</title><script>alert(1)</script>",
-    "<!--<img src='--><img src=x onerror=alert(1)//'>",
-    "javascript:alert(1)",
-    "<a href=javascript:alert(1)>x</a>",
-    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
-    "<body onload=alert(1)>",
-    "<input autofocus onfocus=alert(1)>",
-    "<details open ontoggle=alert(1)>",
-    "<video><source onerror=alert(1)>",
-    "<hx-partial hx-target='body'><script>alert(1)</script></hx-partial>",
-    "<div hx-get='/console/queue' hx-trigger='load'>x</div>",
-    "<template><script>alert(1)</script></template>",
-    "<base href=//evil.example>",
-    "<meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
-    "<object data=javascript:alert(1)>",
-    "<form action=//evil.example><button>x</button></form>",
-    "{{ 7 * 7 }}{% print 1 %}${7*7}#{7*7}",
-    "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "\u003cscript\u003ealert(1)\u003c/script\u003e",
-    "<style>@import '//evil.example'</style>",
-    "<link rel=stylesheet href=//evil.example>",
-    "' onmouseover=alert(1) x='",
-    "`-alert(1)-`",
-    "<x onclick=alert(1)>x</x>",
-    "<isindex action=javascript:alert(1) type=submit>",
-)
 
 
 def come_in(installation: Installation, page: Page, role: str = "moderator") -> Page:
@@ -214,29 +181,3 @@ def test_no_page_keeps_anybody_out(installation: Installation, person: OpenConte
         check_for_everybody(page)
         # What axe tries out on a page to judge it is not the page's.
         watch.seen[:] = [each for each in watch.seen if "inline style" not in each and "style-src-attr inline" not in each]
-
-
-def test_hostile_texts_stay_texts_in_every_field(installation: Installation, person: OpenContext) -> None:
-    door = installation.door
-    for number, vector in enumerate(VECTORS):
-        post = {"id": f"p{number}", "url": f"https://blog.example/{number}", "title": vector[:100], "excerpt": vector}
-        author = {"id": f"x{number}", "name": vector[:80]}
-        decided(door, f"{ABUSIVE} {vector}", post=post, author=author)
-    page = come_in(installation, person().new_page(), "admin")
-    for _ in VECTORS:
-        card = page.locator(".card > .body")
-        text = card.inner_text()
-        vector = text.removeprefix(f"{ABUSIVE} ")
-        assert vector in VECTORS
-        assert page.locator("#card-title").inner_text() == vector[:80]
-        expect(page.locator(".card")).to_contain_text(vector[:100])
-        page.locator("#note").fill(vector)
-        page.get_by_role("button", name="Keep the note only").click()
-        expect(page.locator(".history")).to_contain_text(vector)
-        page.locator("#note").blur()
-        page.keyboard.press("a")
-        said(page, "Approved.")
-    page.goto(f"{installation.url}/console/overview")
-    for path in ("posts", "overview/comments?of=held"):
-        page.goto(f"{installation.url}/console/{path}")
-        expect(page.locator("#work")).to_contain_text(VECTORS[0])
