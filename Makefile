@@ -16,6 +16,9 @@ help: ## Show what can be made
 up: $(VENV)/.default ## Run everything on this machine until Ctrl-C
 	@$(BIN)/tidegate up
 
+demonstration: $(VENV)/.dev ## Show in three minutes, in Chromium, what a running `make up` does
+	@$(BIN)/python -m dev.demonstration $(ARGS)
+
 check: $(VENV)/.dev ## The fast part, on SQLite alone: at most two minutes
 	$(STAGE) lint 60 $(BIN)/ruff check .
 	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
@@ -75,4 +78,4 @@ $(CLIENTS)/.installed: dev/clients.py tests/clients/requirements.txt tests/clien
 	@$(BIN)/python dev/clients.py $(CLIENTS)
 	@touch $@
 
-.PHONY: help up check test test-clients test-wordpress bench bench-models lock clean
+.PHONY: help up demonstration check test test-clients test-wordpress bench bench-models lock clean

@@ -55,6 +55,8 @@ class PageThread(MethodView):
         keys = [query[name] for name in ("post", "url") if name in query]
         if not keys:
             raise Problem(422, "invalid", "Name the page by post or url.", faults=[fault("/query/post", "required", "Give it.")])
+        # Whoever reads a thread may write next, and the first nudge is not to wait for what is loaded on first use.
+        context().models.knows_languages()
         after = read("comment", query["after"]) if "after" in query else None
         variant = request.query_string.decode("ascii", "replace")
         with context().runtime.database.reading() as session:

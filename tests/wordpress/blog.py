@@ -100,6 +100,15 @@ echo $password;
 """
 
 
+def package(folder: Path) -> Path:
+    """Return Debian's package of WordPress, downloaded once into the folder."""
+    if not (found := sorted(folder.glob("wordpress_*.deb"))):
+        folder.mkdir(exist_ok=True)
+        subprocess.run(["apt-get", "download", "-q", "wordpress"], cwd=folder, check=True, timeout=300)
+        found = sorted(folder.glob("wordpress_*.deb"))
+    return found[-1]
+
+
 class WordPress:
     """One blog, with the accounts ``tidegate`` (for the publisher), ``mona`` (an editor) and ``sue`` (a subscriber)."""
 

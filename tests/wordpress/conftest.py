@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -17,9 +16,7 @@ from tests.packaging.compose import ROOT
 from tests.packaging.conftest import free_ports
 from tests.packaging.installation import Up
 from tests.servers import open_folder
-from tests.wordpress.blog import WordPress
-
-PACKAGE = ROOT / ".wordpress"
+from tests.wordpress.blog import WordPress, package
 
 
 @dataclass
@@ -74,16 +71,6 @@ class Switched:
         self.stack.wait(f"comment {number} is {status}", lambda: self.blog.status(number) == status)
 
 
-def package() -> Path:
-    """Return Debian's package of WordPress, downloaded once."""
-    found = sorted(PACKAGE.glob("wordpress_*.deb"))
-    if not found:
-        PACKAGE.mkdir(exist_ok=True)
-        subprocess.run(["apt-get", "download", "-q", "wordpress"], cwd=PACKAGE, check=True, timeout=300)
-        found = sorted(PACKAGE.glob("wordpress_*.deb"))
-    return found[-1]
-
-
 @pytest.fixture(scope="module", params=["/%postname%/", ""], ids=["pretty", "plain"])
 def switched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switched]:
     """A blog whose comments go through Tidegate, with each form of permalinks."""
@@ -94,7 +81,7 @@ def switched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         end.callback(up.end, signal.SIGTERM)
         stack = Broken(up, f"sqlite:///{home / 'data' / 'tidegate.db'}")
         end.callback(stack.close)
-        found = Switched(WordPress(folder, package()), stack)
+        found = Switched(WordPress(folder, package(ROOT / ".wordpress")), stack)
         site = stack.up.demo()["site"]
         found.door_key = found.tidegate("key", "add", "--site", site, "--kind", "door", "--name", "wordpress").strip()
         found.moderator = stack.moderator("Ann")
