@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.clients.conftest import Service
+from tests.docs.pages import PUBLIC, blocks
 
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
@@ -36,6 +37,12 @@ print(json.dumps({
     assert found["harassment"][1] >= 0.4
     assert len(found["types"]) == 13
     assert found["unbacked"] == 0.0
+
+
+def test_the_example_of_the_migration_page_is_what_the_python_client_wants(service: Service, python: Any) -> None:
+    (example,) = blocks("migrate/openai.md", "python")
+    program = example.replace(PUBLIC, service.url).replace('"KEY"', repr(service.door))
+    assert python(f"{program}\nfound = client.moderations.create(input='x')\nprint(len(found.results))") == 1
 
 
 def test_the_python_client_knows_each_of_our_errors(service: Service, python: Any) -> None:
