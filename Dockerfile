@@ -11,7 +11,8 @@ RUN /opt/tidegate/bin/pip install --no-cache-dir --disable-pip-version-check --n
 
 FROM python:3.11-slim-bookworm
 RUN groupadd --system --gid 10001 tidegate \
- && useradd --system --uid 10001 --gid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin tidegate
+ && useradd --system --uid 10001 --gid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin tidegate \
+ && install --directory --owner=tidegate --group=tidegate --mode=0755 /models
 COPY --from=build /opt/tidegate /opt/tidegate
 # All that a part writes is below /tmp, which is a tmpfs: the root file system is read-only. Data is in PostgreSQL.
 ENV PATH=/opt/tidegate/bin:$PATH \

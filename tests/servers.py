@@ -96,6 +96,10 @@ class PostgresServer:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
+    def processes(self) -> list[int]:
+        """Return the ids of its main process and of all others, the main one first."""
+        return [] if self._process is None else [self._process.pid, *children(self._process.pid)]
+
     def kill(self) -> None:
         """End all of its processes at once, as a power cut would."""
         if self._process is not None:

@@ -13,9 +13,9 @@ VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
 """Name, then ``?`` with a message where it must be set, or ``-`` with a default."""
 
 
-def read() -> dict[str, Any]:
+def read(name: str = "docker-compose.yml") -> dict[str, Any]:
     """Return the file with its anchors resolved and its variables as they are."""
-    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    found: dict[str, Any] = yaml.safe_load((ROOT / name).read_text())
     return found
 
 

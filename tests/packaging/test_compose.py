@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from moderation.config import Settings
+from moderation.config import Profile, Settings
 from moderation.programs import Program, plan
 from tests.packaging.compose import PARTS, ROOT, VARIABLE, read
 
@@ -18,14 +18,18 @@ SERVICES = read()["services"]
 SCHEMA = json.loads((Path(__file__).parent / "vendor" / "compose-spec.json").read_text())
 
 
-def programs() -> dict[str, Program]:
-    settings = Settings(home=Path("/tmp/tidegate"), database_url="", secret=b"")
+SMALL = "docker-compose.small.yml"
+
+
+def programs(profile: Profile = "standard") -> dict[str, Program]:
+    settings = Settings(home=Path("/tmp/tidegate"), database_url="", secret=b"", profile=profile)
     return {program.name: program for program in plan(settings, None, python="python")}
 
 
-def test_the_file_is_valid_by_the_compose_specification() -> None:
+@pytest.mark.parametrize("name", ["docker-compose.yml", SMALL])
+def test_the_file_is_valid_by_the_compose_specification(name: str) -> None:
     validator = jsonschema.Draft202012Validator(SCHEMA)
-    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(read())] == []
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(read(name))] == []
 
 
 def test_the_schema_notices_a_misspelt_key() -> None:
@@ -44,6 +48,28 @@ def test_a_part_runs_the_very_command_of_the_plan(name: str) -> None:
 
 def test_every_planned_program_has_a_service_but_the_demo() -> None:
     assert set(programs()) - {"demo"} == set(PARTS)
+
+
+def test_the_small_machine_runs_the_small_plan_and_nothing_twice() -> None:
+    small = read(SMALL)["services"]
+    stopped = {name for name, service in small.items() if service.get("scale") == 0}
+    running = (set(SERVICES) | set(small)) - stopped
+    assert set(programs("small")) - {"demo"} == running & {*PARTS, "worker"}
+    assert tuple(small["worker"]["command"]) == programs("small")["worker"].command
+    assert small["worker"]["extends"] == {"file": "docker-compose.yml", "service": "deliver"}
+    assert {name for name in running & {*PARTS, "worker"} if small[name]["environment"]["TIDEGATE_PROFILE"] != "small"} == set()
+
+
+def test_the_limits_of_the_small_machine_leave_what_was_measured_room() -> None:
+    small = read(SMALL)["services"]
+    assert {name for name in (*small, "caddy") if small[name].get("scale") != 0 and "mem_limit" not in small[name]} == set()
+
+
+def test_all_who_judge_share_one_folder_of_models() -> None:
+    for name in PARTS:
+        assert "models:/models" in SERVICES[name]["volumes"]
+        assert SERVICES[name]["environment"]["TIDEGATE_MODELS"] == "/models"
+    assert "--owner=tidegate" in next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if "/models" in line)
 
 
 def test_the_image_runs_the_api_where_no_command_is_given() -> None:
@@ -114,6 +140,15 @@ def test_make_env_fills_in_every_variable_that_must_be_set(tmp_path: Path) -> No
     assert len(set(secrets)) == 3
     assert all(re.fullmatch(r"[0-9a-f]{64}", value) for value in secrets)
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+
+
+def test_make_env_for_a_small_machine_names_both_files() -> None:
+    made = subprocess.run(
+        [ROOT / "deploy" / "make-env", "--small", "c.example"], capture_output=True, text=True, check=True
+    ).stdout
+    values = dict(line.split("=", 1) for line in made.splitlines())
+    assert values["TIDEGATE_HOSTNAME"] == "c.example"
+    assert [name for name in values["COMPOSE_FILE"].split(":") if not (ROOT / name).is_file()] == []
 
 
 def test_what_the_image_needs_is_not_ignored() -> None:
