@@ -1,4 +1,4 @@
-"""The relay: gives events and audit rows their places, rings again for what is due, and tidies up.
+"""The relay: gives events and audit rows their places, rings again for what is due, announces digests and alarms, and tidies up.
 
 Any number of relays may run. One at a time holds the sealer's lease and numbers what was committed; all of them ring.
 """
@@ -17,13 +17,14 @@ from moderation.config import Settings
 from moderation.failpoints import failpoint
 from moderation.models import Audit, Event
 from moderation.runtime import Runtime
-from moderation.services import housekeeping, processes, sealing
+from moderation.services import housekeeping, notices, processes, sealing
 
 log = structlog.get_logger(__name__)
 
 EVERY = 0.25
 RING_EVERY = 1.0
 TIDY_EVERY = 600.0
+NOTICES_EVERY = 30.0
 
 
 class Relay:
@@ -35,7 +36,7 @@ class Relay:
         self.ending = threading.Event()
         self._audit_key = sealing.audit_key(runtime.settings.secret)
         self._started_at = runtime.clock.now()
-        self._due = {"ring": 0.0, "beat": 0.0, "tidy": 0.0}
+        self._due = {"ring": 0.0, "beat": 0.0, "tidy": 0.0, "notices": 0.0}
 
     def run(self) -> None:
         """Turn every quarter of a second, at once while there is more to place; survive whatever the database does."""
@@ -62,6 +63,8 @@ class Relay:
             with self.runtime.database.transaction() as session:
                 now = self.runtime.database.now(session)
                 processes.beat(session, self.name, "relay", started_at=self._started_at, now=now)
+        if self.runtime.settings.smtp_url is not None and self._is_due("notices", NOTICES_EVERY):
+            self._announce()
         if self._is_due("tidy", TIDY_EVERY):
             with self.runtime.database.transaction() as session:
                 if housekeeping.tidy(session, now=self.runtime.database.now(session)):
@@ -89,6 +92,14 @@ class Relay:
             kinds = queue.kinds_due(session, now=self.runtime.database.now(session))
         for kind in kinds:
             self.runtime.doorbell.ring(kind)
+
+    def _announce(self) -> None:
+        with self.runtime.database.reading() as session:
+            due = notices.is_due(session, now=self.runtime.database.now(session))
+        if due:
+            self.runtime.database.transact(
+                lambda session: notices.announce_due(session, now=self.runtime.database.now(session)),
+            )
 
     def _is_due(self, what: str, every: float) -> bool:
         if time.monotonic() < self._due[what]:

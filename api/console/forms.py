@@ -64,6 +64,16 @@ class DecideForm(OnceForm):
     note = Text(longest=2000, load_default="")
 
 
+class LetterForm(Form):
+    """A decision through the link in a letter; a ``reason`` makes it a rejection, ``code`` is the second factor's."""
+
+    token = Line(longest=60, required=True)
+    revision = Number(required=True, least=1)
+    reason = Number(least=1, most=9)
+    note = Text(longest=2000, load_default="")
+    code = Line(longest=12, load_default="")
+
+
 class WaveForm(OnceForm):
     """A decision about several copies of a text; a ``reason`` makes it a rejection."""
 

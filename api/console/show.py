@@ -11,6 +11,7 @@ from unicodedata import category, name
 from moderation.ids import show as public_id
 from moderation.models import CaseKind
 from moderation.policy.shipped import FIXED_REASONS, REASONS
+from moderation.services.letters import lasting
 
 JOINERS: Final = "\u200c\u200d"
 """Needed to write Persian and Hindi, and to join emoji; anywhere else they hide."""
@@ -156,16 +157,6 @@ def changes(before: str, after: str) -> list[Piece] | None:
         if c < d:
             found.append(Piece("new", "".join(new[c:d])))
     return found
-
-
-def lasting(span: timedelta) -> str:
-    """Return a length of time as people say it."""
-    seconds = max(0, int(span.total_seconds()))
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return "less than a minute"
 
 
 def ago(moment: datetime, now: datetime) -> str:

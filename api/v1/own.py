@@ -15,7 +15,7 @@ from api.v1.comments import wait_for
 from api.widget import texts
 from moderation.ids import show
 from moderation.models import Status
-from moderation.services import authorship, own, second_looks, submission
+from moderation.services import authorship, own, second_looks, submission, tokens
 from moderation.services.events import iso
 from moderation.services.own import Own
 from moderation.services.second_looks import SecondLook
@@ -26,7 +26,7 @@ TOKEN = {
     "in": "header",
     "name": "Author-Token",
     "required": True,
-    "schema": {"type": "string", "minLength": authorship.LENGTH, "maxLength": authorship.LENGTH},
+    "schema": {"type": "string", "minLength": tokens.LENGTH, "maxLength": tokens.LENGTH},
     "description": "the header that the answer to the submission carried",
 }
 

@@ -25,7 +25,7 @@ from moderation.models import Audit, Delivery, DeliveryState, Endpoint, Endpoint
 from moderation.outbound.mail import ADVICE, Mailer
 from moderation.scoring import catalog
 from moderation.scoring.scorer import ScoringFailed
-from moderation.services import processes, sealing
+from moderation.services import messages, processes, sealing
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -179,7 +179,7 @@ def _database(database: Database) -> Iterator[Finding]:
     yield _clock(database)
     with database.reading() as session:
         now = database.now(session)
-        for look in (_workers, _queue, _feed, _deliveries):
+        for look in (_workers, _queue, _feed, _deliveries, _messages):
             yield look(session, now)
 
 
@@ -252,6 +252,13 @@ def _deliveries(session: Session, _now: datetime) -> Finding:
     )
     detail = f"{dead} dead, {resting} endpoints resting"
     return Finding("deliveries", "warn" if dead or resting else "ok", detail + (": tidegate deliveries replay" if dead else ""))
+
+
+def _messages(session: Session, _now: datetime) -> Finding:
+    dead = messages.dead(session)
+    if dead:
+        return Finding("messages", "warn", f"{dead} letters were given up; `tidegate mail list` says why")
+    return Finding("messages", "ok", "no letter was given up")
 
 
 def _audit(shell: Shell) -> Finding:

@@ -1,11 +1,13 @@
-"""``tidegate mail``: whether the mail server takes our mail, asked directly."""
+"""``tidegate mail``: whether the mail server takes our mail, asked directly; and the letters that were given up."""
 
 import click
 
-from moderation.commands.shell import FINDING, USAGE, Fault, Shell, clean, shelled
+from moderation.commands.shell import BY, FINDING, USAGE, Fault, Shell, clean, shelled, table
 from moderation.config import mailbox
-from moderation.ids import new_id, show
+from moderation.ids import new_id, read, show
+from moderation.models import DeliveryState
 from moderation.outbound.mail import ADVICE, Letter, Mailer
+from moderation.services import messages, sites
 
 TEXT = """This is a test, sent by hand on the machine that runs Tidegate.
 
@@ -15,7 +17,7 @@ If you read it, mail from Tidegate reaches you.
 
 @click.group()
 def mail() -> None:
-    """Try the mail server, which SMTP_URL and MAIL_FROM name."""
+    """Try the mail server, which SMTP_URL and MAIL_FROM name, and see what became of letters."""
 
 
 @mail.command()
@@ -40,3 +42,43 @@ def test(shell: Shell, address: str) -> int:
     said = f" ({clean(reply.excerpt)})" if reply.excerpt else ""
     shell.show(answer, [f"{where}: {ADVICE[reply.error or 'protocol']}{said}"])
     return FINDING
+
+
+@mail.command(name="list")
+@click.option("--site", required=True, metavar="NAME", help="The site.")
+@click.option("--all", "everything", is_flag=True, help="Those that are on their way, arrived or were settled, too.")
+@shelled
+def list_(shell: Shell, *, site: str, everything: bool) -> None:
+    """List the newest letters to those who look after a site that were given up, and why."""
+    with shell.database.reading() as session:
+        state = None if everything else DeliveryState.DEAD
+        found = messages.page(session, sites.find(session, site).id, state=state)
+    answer = [
+        {
+            "id": show("message", message.id),
+            "created_at": message.created_at.isoformat(),
+            "kind": str(message.kind),
+            "to": show("user", message.user_id) if message.user_id else None,
+            "state": str(message.state),
+            "attempts": message.attempts,
+            "error": message.last_error,
+        }
+        for message in found
+    ]
+    rows = [
+        (each["id"], each["created_at"], each["kind"], each["to"], each["state"], each["attempts"], each["error"])
+        for each in answer
+    ]
+    shell.show(answer, table(("id", "made", "kind", "to", "state", "attempts", "error"), rows))
+
+
+@mail.command()
+@click.argument("message_id", metavar="ID")
+@click.option("--site", required=True, metavar="NAME", help="The site.")
+@shelled
+def retry(shell: Shell, message_id: str, *, site: str) -> None:
+    """Send the letter ID (msg_...) again that was given up."""
+    with shell.database.transaction() as session:
+        found = messages.retry(session, sites.find(session, site).id, read("message", message_id), by=BY, now=shell.now)
+        state = str(found.state)
+    shell.show({"id": message_id, "state": state}, [f"{message_id} is {state}"])

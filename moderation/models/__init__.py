@@ -30,6 +30,7 @@ from moderation.models.delivery import (
 from moderation.models.event import Event
 from moderation.models.job import Heartbeat, Job, JobKind, Lease, Priority
 from moderation.models.label import Label
+from moderation.models.message import Message, MessageKind, NoticeChoice, NoticePlan
 from moderation.models.note import Note
 from moderation.models.secret import SigningSecret
 from moderation.models.session import ConsoleSession, FailedSignIn, SignInLink
@@ -78,9 +79,13 @@ __all__ = [
     "Lease",
     "LinkDomain",
     "Membership",
+    "Message",
+    "MessageKind",
     "Mode",
     "NearCopy",
     "Note",
+    "NoticeChoice",
+    "NoticePlan",
     "Openness",
     "Post",
     "Priority",

@@ -18,6 +18,7 @@ class JobKind(StrEnum):
     MODERATE = "moderate"
     NOTIFY = "notify"
     PUBLISH = "publish"
+    MESSAGE = "message"
 
 
 class Priority(IntEnum):

@@ -5,9 +5,7 @@ database opens nothing; the same submission again is told the same token, so an 
 a mail that is sent months later can carry the link.
 """
 
-import base64
-import binascii
-from hmac import compare_digest
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,27 +13,20 @@ from sqlalchemy.orm import Session
 
 from moderation.errors import NotFound
 from moderation.models import Comment
-from moderation.services import privacy
+from moderation.services import tokens
 
-LENGTH = 43
-"""Characters of a token: sixteen bytes that name the comment and sixteen that prove who asks, in base64 for addresses."""
+PURPOSE: Final = b"author's token"
 
 
 def token_of(secret: bytes, comment_id: UUID) -> str:
     """Return the token that opens a comment for its author."""
-    return base64.urlsafe_b64encode(comment_id.bytes + _proof(secret, comment_id)).decode().rstrip("=")
+    return tokens.make(secret, PURPOSE, comment_id)
 
 
 def read(secret: bytes, token: str) -> UUID:
     """Return the comment that a token opens; raises NotFound for anything else, whatever is wrong with it."""
-    try:
-        if len(token) != LENGTH or not token.isascii():
-            raise NotFound("comment", "of this link")
-        found = base64.b64decode(f"{token}=", altchars=b"-_", validate=True)
-    except binascii.Error:
-        raise NotFound("comment", "of this link") from None
-    comment_id = UUID(bytes=found[:16])
-    if not compare_digest(found[16:], _proof(secret, comment_id)):
+    comment_id = tokens.read(secret, PURPOSE, token)
+    if comment_id is None:
         raise NotFound("comment", "of this link")
     return comment_id
 
@@ -51,7 +42,3 @@ def opened(session: Session, token: str, *, secret: bytes) -> Comment:
 def address(public_url: str, token: str) -> str:
     """Return the author's link: a page that says what became of the comment."""
     return f"{public_url}/c/{token}"
-
-
-def _proof(secret: bytes, comment_id: UUID) -> bytes:
-    return privacy.keyed_hash(secret, b"author's token", comment_id.bytes)

@@ -20,7 +20,7 @@ from moderation.errors import AlreadyDecided
 from moderation.ids import new_id, show
 from moderation.models import Case, CaseKind, Comment, Decider, Decision, Status
 from moderation.policy.verdict import Verdict
-from moderation.services import audit, events
+from moderation.services import audit, events, messages
 
 TAU = timedelta(hours=6)
 """How long a case waits to gain as much priority as one that is e times as harmful."""
@@ -251,6 +251,7 @@ def open_case(session: Session, comment: Comment, new: NewCase, *, now: datetime
         case.alert = case.alert or new.alert
         case.priority = max(case.priority, rank)
         session.flush()
+    messages.announce_case(session, case, now=now)
     return case
 
 

@@ -1,9 +1,10 @@
 """What the deliver worker does: claim what is due, send it with no transaction open, store what came of it.
 
-Two kinds of job are worked on alike: ``notify`` (a delivery to an endpoint) and ``publish`` (a comment's newest state
-to a blog); what is particular to each is its lane. An attempt runs in a thread of a pool of the process, because it
-mostly waits. A lease that ran out makes the transaction that would store its outcome fail as a whole: the receiver
-may hear of it again, under the same ``webhook-id``.
+Three kinds of job are worked on alike: ``notify`` (a delivery to an endpoint), ``publish`` (a comment's newest state
+to a blog) and ``message`` (a letter to a person); what is particular to each is its
+lane. An attempt runs in a thread of a pool of the process, because it mostly waits. A lease that ran out makes the
+transaction that would store its outcome fail as a whole: the receiver may hear of it again, under the same ``webhook-id``
+or ``Message-ID``.
 """
 
 import random
@@ -29,6 +30,7 @@ from moderation.failpoints import failpoint
 from moderation.models import Job, JobKind
 from moderation.outbound.http import Client, Reply
 from moderation.services.attempts import Notifying
+from moderation.services.mailing import Mailing
 from moderation.services.parcels import Parcel
 from moderation.services.publishing import Publishing
 
@@ -84,7 +86,7 @@ class Deliverer:
         self._clock = clock
         self._worker = worker
         self._lease_needed = max(LEAST_LEASE, timedelta(seconds=client.timeout + 5))
-        self._lanes: tuple[Lane, ...] = (Notifying(settings, draw), Publishing(settings, draw))
+        self._lanes: tuple[Lane, ...] = (Notifying(settings, draw), Publishing(settings, draw), Mailing(settings, draw))
         self._claiming = threading.Lock()
         self._slots = Slots()
         self._last_site: dict[JobKind, UUID] = {}

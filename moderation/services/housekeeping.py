@@ -1,4 +1,4 @@
-"""What must not be kept for ever: hashes for comparing, idempotency records, address keys, attempts, ended sessions, labels."""
+"""What has its time: hashes for comparing, idempotency records, address keys, attempts, messages, ended sessions, labels."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, select, tuple_
 from sqlalchemy.orm import Session
 
-from moderation.models import Attempt, ConsoleSession, FailedSignIn, Idempotency, Label, NearCopy, SignInLink
+from moderation.models import Attempt, ConsoleSession, FailedSignIn, Idempotency, Label, Message, NearCopy, SignInLink
 from moderation.services import labels, privacy, processes, signing_in
 
 COPIES_KEPT = timedelta(days=14)
 IDEMPOTENCY_KEPT = timedelta(days=3)
 ATTEMPTS_KEPT = timedelta(days=30)
+MESSAGES_KEPT = timedelta(days=30)
 FAILURES_KEPT = timedelta(days=2)
 CHUNK = 2000
 """Rows deleted in one transaction, so that no writer waits long for the housekeeping."""
@@ -29,6 +30,7 @@ def _expired(now: datetime) -> Iterator[tuple[type[Any], ColumnElement[bool]]]:
     yield NearCopy, NearCopy.created_at < now - COPIES_KEPT
     yield Idempotency, Idempotency.created_at < now - IDEMPOTENCY_KEPT
     yield Attempt, Attempt.created_at < now - ATTEMPTS_KEPT
+    yield Message, Message.finished_at < now - MESSAGES_KEPT
     yield SignInLink, SignInLink.created_at < now - signing_in.LINK
     yield Label, Label.created_at < now - labels.KEPT
     yield ConsoleSession, ConsoleSession.seen_at < now - signing_in.IDLE

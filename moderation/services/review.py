@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from moderation.errors import AlreadyDecided, ClaimedByAnother, Conflict, NotFound, NotUndoable, Refused, StaleRevision
 from moderation.ids import show
-from moderation.models import Case, CaseKind, Comment, Decider, Decision, Status, User
+from moderation.models import Case, CaseKind, Comment, Decider, Decision, MessageKind, Status, User
 from moderation.policy.shipped import REASONS
 from moderation.policy.verdict import Verdict
-from moderation.services import audit, decisions, posts, second_looks
+from moderation.services import audit, decisions, messages, posts, second_looks
 from moderation.services.comments import CommentView, views
 from moderation.services.decisions import Outcome
 
@@ -147,6 +147,14 @@ def escalate(session: Session, site_id: UUID, case_id: UUID, *, user_id: UUID | 
             actor=show("user", user_id) if user_id else "site",
             action="case.escalated",
             subject=show("case", found.id),
+            now=now,
+        )
+        messages.announce(
+            session,
+            MessageKind.ESCALATED,
+            site_id=site_id,
+            comment_id=found.comment_id,
+            revision=found.revision,
             now=now,
         )
         session.flush()

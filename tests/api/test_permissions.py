@@ -35,6 +35,7 @@ PUBLIC_ROUTES = {
     "/c/<token>/withdraw",
     "/c/<token>/second-look",
     "/console/login",
+    "/console/letter",
     "/downloads/tidegate-wordpress.php",
     "/console/static/<path:name>",
     "/$discovery/rest",

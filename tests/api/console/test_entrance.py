@@ -135,7 +135,7 @@ def test_no_form_is_taken_without_the_sessions_token(sqlite_door: Any, sqlite_si
     assert other.page is not None
     foreign = other.page.form("/logout").fields["csrf"]
     for path in posts(sqlite_door):
-        if path == "/console/login":
+        if path in {"/console/login", "/console/letter"}:
             continue
         for token in ({}, {"csrf": ""}, {"csrf": "é"}, {"csrf": foreign}):
             page = Page(mine.client.post(path, data=token))

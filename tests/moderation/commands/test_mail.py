@@ -1,7 +1,14 @@
 """``tidegate mail test``: what a mail server makes of our mail, in one line."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
+from moderation.database import Database
+from moderation.ids import new_id, show
+from moderation.models import DeliveryState, Message, MessageKind
+from moderation.services import sites
 from tests.moderation.commands.conftest import Cli, answer
 from tests.moderation.outbound.mailserver import mail_host
 
@@ -29,3 +36,27 @@ def test_wrong_settings_are_named_together(cli: Cli, monkeypatch: pytest.MonkeyP
     said = cli("mail", "test", "ada@blog.example", code=2).stderr
     assert "SMTP_URL: must be smtp://host" in said
     assert "MAIL_FROM: is needed with SMTP_URL" in said
+
+
+def test_a_letter_that_was_given_up_is_listed_and_sent_again(cli: Cli, installed: Database, home: Path) -> None:
+    home.mkdir(mode=0o700)
+    assert cli("mail", "list", "--site", "blog").stdout == "(none)\n"
+    cli("moderator", "add", "ada@blog.example", "--site", "blog", "--role", "editor")
+    now = datetime.now(UTC)
+    with installed.transaction() as session:
+        site = sites.find(session, "blog")
+        ((user, _),) = sites.members(session, site.id)
+        message = Message(
+            id=new_id(), created_at=now, site_id=site.id, kind=MessageKind.WAITING, user_id=user.id, attempts=11,
+            state=DeliveryState.DEAD, last_error="timeout", finished_at=now,
+        )  # fmt: skip
+        session.add(message)
+    shown = show("message", message.id)
+    (row,) = answer(cli("mail", "list", "--site", "blog", "--json"))
+    assert (row["id"], row["state"], row["error"], row["to"]) == (shown, "dead", "timeout", show("user", user.id))
+    assert "ada" not in cli("mail", "list", "--site", "blog").stdout
+    assert "letters were given up" in cli("doctor", code=1).stdout
+    assert cli("mail", "retry", shown, "--site", "blog").stdout == f"{shown} is pending\n"
+    assert cli("mail", "list", "--site", "blog").stdout == "(none)\n"
+    assert [row["state"] for row in answer(cli("mail", "list", "--site", "blog", "--all", "--json"))] == ["pending"]
+    cli("mail", "retry", show("message", new_id()), "--site", "blog", code=3)

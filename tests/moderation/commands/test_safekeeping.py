@@ -113,6 +113,7 @@ def test_a_doctor_is_content_with_a_healthy_installation(
             "queue",
             "feed",
             "deliveries",
+            "messages",
             "audit",
         ),
         "ok",

@@ -163,11 +163,11 @@ class Outgoing:
 
 
 @contextlib.contextmanager
-def outgoing(database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outgoing]:
-    """Set up a site with a receiver; the database's clock is the test's."""
+def outgoing(database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Iterator[Outgoing]:
+    """Set up a site with a receiver; the database's clock is the test's. ``changes`` are settings."""
     clock = Hands()
     monkeypatch.setattr(database, "now", lambda _session: clock.now())
-    settings = Settings(home=folder, database_url=str(database.url), secret=SECRET)
+    settings = Settings(home=folder, database_url=str(database.url), secret=SECRET, **changes)
     with database.transaction() as session:
         site = Site(id=new_id(), created_at=clock.now(), name="blog", title="A blog")
         session.add(site)

@@ -1,0 +1,50 @@
+"""The relay announces what the clock makes due, where there is a mail server, and nothing where there is none."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from moderation.config import Settings
+from moderation.database import Database
+from moderation.ids import new_id
+from moderation.models import Message, NoticePlan, Site
+from moderation.runtime import Runtime
+from workers.relay import Relay
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, database: Database, database_url: str) -> Iterator[Runtime]:
+    """A site whose digest is due."""
+    settings = Settings(
+        home=tmp_path, database_url=database_url, secret=b"s" * 32, smtp_url="smtp://localhost", mail_from="a@blog.example"
+    )
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        site = Site(id=new_id(), created_at=now, name="blog", title="A blog")
+        session.add(site)
+        session.flush()
+        due = now - timedelta(seconds=1)
+        session.add(NoticePlan(site_id=site.id, digest_hours=[8], waiting_minutes=0, digest_at=due))
+    built = Runtime.build(settings, role="worker")
+    yield built
+    built.close()
+
+
+def announced(runtime: Runtime) -> int:
+    with runtime.database.reading() as session:
+        return session.scalar(select(func.count()).select_from(Message)) or 0
+
+
+def test_what_is_due_is_announced_once_by_however_many_relays(runtime: Runtime) -> None:
+    for _ in range(2):
+        Relay(runtime).turn()
+    assert announced(runtime) == 1
+
+
+def test_without_a_mail_server_nothing_is_announced(runtime: Runtime) -> None:
+    Relay(replace(runtime, settings=replace(runtime.settings, smtp_url=None))).turn()
+    assert announced(runtime) == 0
