@@ -1,24 +1,26 @@
-"""``tidegate publisher``: the ways back into a blog, tried before they are relied on."""
+"""``tidegate publisher``: the ways back into a blog, tried before they are relied on, and the way from one that cannot call."""
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import click
+from sqlalchemy.orm import Session
 
-from moderation.commands.shell import BY, FINDING, OK, SPAN, USAGE, Fault, Shell, shelled, table
+from moderation.commands.shell import BY, DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, shelled, table
 from moderation.ids import read, show
 from moderation.models import Publisher
 from moderation.outbound.http import Client
 from moderation.outbound.publishers import KINDS, Sending
-from moderation.services import comparing, connecting, publishing, sites
+from moderation.services import comparing, connecting, publishing, pulling, sites
 from moderation.services.comparing import Difference
 from moderation.services.states import opened
 
 
 @click.group()
 def publisher() -> None:
-    """Set up, try, compare and remove the ways back into a site's blog."""
+    """Set up, try, compare, pull from and remove the ways back into a site's blog."""
 
 
 @publisher.command()
@@ -128,6 +130,37 @@ def compare(shell: Shell, publisher_id: str, *, site: str, since: timedelta, men
 @publisher.command()
 @click.argument("publisher_id", metavar="ID")
 @click.option("--site", required=True, metavar="NAME", help="The site.")
+@click.option("--since", type=SPAN, metavar="SPAN", help="How far back; else from where the last time ended.")
+@click.option("--every", type=SPAN, metavar="SPAN", help="Do so from now on, by the deliver worker, such as every 5m.")
+@click.option("--stop", is_flag=True, help="Do so no more.")
+@shelled
+def pull(shell: Shell, publisher_id: str, *, site: str, since: timedelta | None, every: timedelta | None, stop: bool) -> int:
+    """Bring new comments here from the blog of publisher ID, once or from now on, where the blog cannot call us.
+
+    What is known is passed over. The exit code is 1 where a comment could not be used, 4 where the blog could not be asked.
+    """
+    if stop and (every or since):
+        raise Fault("--stop goes with neither --every nor --since", USAGE)
+    found = _found(shell, site, publisher_id)
+    begin = shell.now - since if since else None
+    if stop or every:
+        with shell.database.transaction() as session:
+            here = connecting.find(session, found.site_id, found.id)
+            pulling.follow(session, here, every=every, since=begin, by=BY, now=shell.now)
+        said = f"asked every {every} from now on" if every else "asked no more"
+        shell.show({"id": publisher_id, "every": every.total_seconds() if every else None}, [f"{publisher_id} is {said}"])
+        return OK
+    taken = _pulled(shell, found, begin or pulling.begins(found))
+    shell.show(
+        {"id": publisher_id, "new": taken.new, "known": taken.known, "bad": taken.bad},
+        [f"{taken.new} new, {taken.known} known, {taken.bad} could not be used"],
+    )
+    return FINDING if taken.bad else OK
+
+
+@publisher.command()
+@click.argument("publisher_id", metavar="ID")
+@click.option("--site", required=True, metavar="NAME", help="The site.")
 @shelled
 def remove(shell: Shell, publisher_id: str, *, site: str) -> None:
     """Stop sending to the blog of publisher ID for good, and forget its credentials."""
@@ -135,6 +168,28 @@ def remove(shell: Shell, publisher_id: str, *, site: str) -> None:
         site_id = sites.find(session, site).id
         publishing.delete(session, site_id, read("publisher", publisher_id), by=BY, now=shell.now)
     shell.show({"id": publisher_id, "removed": True}, [f"{publisher_id} is removed"])
+
+
+def _pulled(shell: Shell, found: Publisher, since: datetime) -> pulling.Taken:
+    way, client, secret = opened(shell.settings.secret, found), Client.from_settings(shell.settings), shell.settings.secret
+    taken, place = pulling.Taken(), ""
+    while True:
+        sending = Sending(client=client, message_id=show("publisher", found.id), secrets=(), now=shell.now)
+        page = pulling.ask(found.kind, way, since, place, sending)
+        if not page.reply.ok:
+            raise Fault(f"the blog could not be asked ({page.reply.error}) after {taken.new} new ones; run the same again", DOWN)
+
+        def unit(session: Session, rows: Sequence[Mapping[str, Any]] = page.rows) -> pulling.Taken:
+            return pulling.take(session, found.site_id, rows, secret=secret, now=shell.now)
+
+        taken.add(shell.database.transact(unit))
+        if page.next is None:
+            break
+        place = page.next
+        shell.note(f"{taken.new} new, {taken.known} known")
+    with shell.database.transaction() as session:
+        pulling.finished(connecting.find(session, found.site_id, found.id), began=shell.now)
+    return taken
 
 
 def _compared(shell: Shell, found: Publisher, since: timedelta, *, mend: bool) -> tuple[list[Difference], int, int]:
@@ -183,4 +238,5 @@ def _row(each: Publisher) -> dict[str, Any]:
         "url": each.config.get("url", ""),
         "settings": {name: value for name, value in each.config.items() if name in public},
         "compared": each.config.get("compared"),
+        "pulled": each.config.get("pulling"),
     }

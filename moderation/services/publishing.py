@@ -34,9 +34,10 @@ from moderation.outbound.publishers import CommentState, Sending
 from moderation.outbound.publishers import Publisher as Way
 from moderation.outbound.webhooks import derive_secret, show_secret
 from moderation.queue import Claim
-from moderation.services import audit, comparing, events
+from moderation.services import audit, comparing, events, pulling
 from moderation.services.nightly import Comparison, Nightly
 from moderation.services.parcels import Parcel
+from moderation.services.pulling import Pulling, Walk
 from moderation.services.states import opened, state_of
 
 log = structlog.get_logger(__name__)
@@ -130,6 +131,7 @@ def resume(session: Session, site_id: UUID, publisher_id: UUID, *, by: str, now:
     session.flush()
     events.enqueue_publications(session, missed, now=now)
     comparing.plan(session, publisher, now=now)
+    pulling.plan(session, publisher, now=now)
     _note(session, publisher, "resumed", by=by, now=now)
     return len(missed)
 
@@ -192,6 +194,7 @@ class Publishing:
         self._lock = threading.Lock()
         self._health: dict[UUID, Health] = {}
         self._nightly = Nightly(settings)
+        self._pulling = Pulling(settings)
 
     def load(self, session: Session, claims: Sequence[Claim], *, now: datetime) -> list[Parcel]:
         """Return what can be sent now of the claimed jobs; the others are settled or put back without counting."""
@@ -203,7 +206,9 @@ class Publishing:
             .execution_options(populate_existing=True)
         ).all()
         found = {publication.id: (publication, publisher, comment) for publication, publisher, comment in rows}
-        parcels = self._nightly.load(session, [held for held in claims if held.subject_id not in found], now=now)
+        own = [held for held in claims if held.subject_id not in found]
+        parcels = self._nightly.load(session, [held for held in own if held.revision != pulling.JOB], now=now)
+        parcels += self._pulling.load(session, [held for held in own if held.revision == pulling.JOB], now=now)
         for held in claims:
             if held.subject_id not in found:
                 continue
@@ -268,6 +273,9 @@ class Publishing:
         """
         if isinstance(parcel, Comparison):
             self._nightly.conclude(session, parcel, reply, now=now)
+            return
+        if isinstance(parcel, Walk):
+            self._pulling.conclude(session, parcel, reply, now=now)
             return
         publisher = session.scalars(
             select(Publisher)

@@ -8,6 +8,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from moderation.models import Comment, Status
 from tests.api.conftest import CIVIL, SECRET, Door, found_site, open_door, settings
 from tests.docs.pages import DOCS, Reader, blocks, commands, listening
-from tests.moderation.outbound.publishers.blogs import BLOGS, Blog
+from tests.moderation.outbound.publishers.blogs import BLOGS, Blog, Written
 from tests.moderation.outbound.receiver import listening as receiving
 
 PAGES = sorted(f"migrate/{path.name}" for path in (DOCS / "migrate").glob("*.md"))
@@ -126,7 +127,8 @@ def test_the_first_page_works(running: tuple[Door, Reader]) -> None:
     reader.follow("migrate/README.md", but=("tidegate site add blog",))
 
 
-def test_perspectives_page_works(running: tuple[Door, Reader]) -> None:
+def test_perspectives_page_works(running: tuple[Door, Reader], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.doors.perspective.WAIT", 30.0)
     _, reader = running
     said = reader.follow("migrate/perspective.md", but=(ASKS_GOOGLE,))
     (scored,) = (json.loads(answer) for command, answer in said.items() if command.startswith("curl"))
@@ -167,6 +169,17 @@ def test_the_page_on_wordpress_works(running: tuple[Door, Reader], stand_in: Blo
     beside(reader, stand_in, "password")
     reader.follow("migrate/wordpress.md")
     assert "wordpress:7" in stored(door)
+
+
+@pytest.mark.parametrize("stand_in", ["blogger"], indirect=True)
+def test_the_page_on_blogger_works(running: tuple[Door, Reader], stand_in: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
+    door, reader = running
+    beside(reader, stand_in, "client_secret", "refresh_token")
+    monkeypatch.setattr("moderation.outbound.publishers.blogger.API", stand_in.base)
+    monkeypatch.setattr("moderation.outbound.publishers.blogger.TOKENS", f"{stand_in.base}/token")
+    stand_in.written.append(Written(7, datetime.now(UTC) - timedelta(days=1), CIVIL))
+    reader.follow("migrate/blogger.md")
+    assert set(stored(door)) == {stand_in.known}
 
 
 @pytest.mark.parametrize("stand_in", ["isso"], indirect=True)

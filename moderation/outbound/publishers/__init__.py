@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from moderation.outbound.publishers import blogger, discourse, disqus, generic, ghost, isso, wordpress
 from moderation.outbound.publishers.generic import Generic
-from moderation.outbound.publishers.port import CommentState, Kind, Publisher, Seen, Sending, Setting
+from moderation.outbound.publishers.port import CommentState, Kind, Page, Publisher, Seen, Sending, Setting
 
 KINDS: Mapping[str, Kind] = {
     "generic": generic.KIND,
@@ -17,4 +17,4 @@ KINDS: Mapping[str, Kind] = {
 }
 """Each kind of publisher: what has to be known for it, and how it is made of that."""
 
-__all__ = ["KINDS", "CommentState", "Generic", "Kind", "Publisher", "Seen", "Sending", "Setting"]
+__all__ = ["KINDS", "CommentState", "Generic", "Kind", "Page", "Publisher", "Seen", "Sending", "Setting"]

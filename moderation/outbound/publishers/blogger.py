@@ -9,12 +9,22 @@ import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from moderation.outbound.http import Reply
-from moderation.outbound.publishers.port import UP_TO_DATE, CommentState, Kind, Seen, Sending, Setting, in_path, unknown_there
+from moderation.outbound.publishers.port import (
+    UP_TO_DATE,
+    CommentState,
+    Kind,
+    Page,
+    Seen,
+    Sending,
+    Setting,
+    in_path,
+    unknown_there,
+)
 
 SYSTEM: Final = "blogger:"
 API: Final = "https://blogger.googleapis.com"
@@ -22,6 +32,8 @@ TOKENS: Final = "https://oauth2.googleapis.com/token"
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 SLACK: Final = timedelta(minutes=1)
 PUBLIC: Final = "LIVE"
+PULLED: Final = 20
+"""Comments in a page: each may be under another post, which costs a request."""
 
 
 class _Kept:
@@ -114,6 +126,29 @@ class Blogger:
             [] if rights.get("hasAdminAccess") else ["This account may not moderate the blog; its owner has to make it an admin."]
         )
 
+    def pull(self, since: datetime, place: str, sending: Sending) -> Page:
+        """Return comments, waiting or public, since a time, in the order that Blogger has them; a place is its page's token."""
+        asked = [
+            ("startDate", since.astimezone(UTC).isoformat()),
+            ("fetchBodies", "true"),
+            ("maxResults", str(PULLED)),
+            *(("status", status) for status in (PUBLIC, "PENDING")),
+            *((("pageToken", place),) if place else ()),
+        ]
+        reply, found = self._ask("GET", f"/v3/blogs/{in_path(self.blog_id)}/comments?{urlencode(asked)}", sending)
+        if not reply.ok:
+            return Page(reply=reply)
+        items = [item for item in found.get("items") or [] if isinstance(item, dict)]
+        posts: dict[str, Mapping[str, Any]] = {}
+        for number in sorted({str((item.get("post") or {}).get("id")) for item in items}):
+            path = f"/v3/blogs/{in_path(self.blog_id)}/posts/{in_path(number)}?fields=id%2Curl%2Ctitle&view=ADMIN"
+            reply, posts[number] = self._ask("GET", path, sending)
+            # A post that was deleted meanwhile takes its comments along; anything else is tried again.
+            if not reply.ok and reply.status not in {404, 410}:
+                return Page(reply=reply)
+        rows = [_pulled(item, posts) for item in items]
+        return Page(reply=UP_TO_DATE, rows=rows, next=found.get("nextPageToken") or None)
+
     def _path(self, state: CommentState) -> str | None:
         post, slash, comment = (state.external_id or "").removeprefix(SYSTEM).partition("/")
         if not slash or not post.isdigit() or not comment.isdigit():
@@ -155,6 +190,22 @@ class Blogger:
         return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
+def _pulled(item: Mapping[str, Any], posts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    number = str((item.get("post") or {}).get("id"))
+    author, above = item.get("author") or {}, (item.get("inReplyTo") or {}).get("id")
+    return {
+        "external_id": f"{SYSTEM}{number}/{item.get('id')}",
+        "post_url": posts[number].get("url"),
+        "post_title": posts[number].get("title", ""),
+        "parent_id": f"{SYSTEM}{number}/{above}" if above else None,
+        "body": item.get("content", ""),
+        "state": "approved" if item.get("status") == PUBLIC else "held",
+        "created_at": item.get("published"),
+        "author_name": author.get("displayName"),
+        "author_url": author.get("url"),
+    }
+
+
 KIND: Final = Kind(
     make=Blogger.from_config,
     settings=(
@@ -166,4 +217,5 @@ KIND: Final = Kind(
         Setting(name="tokens", help=f"another address than {TOKENS}", required=False, address=True),
     ),
     at_once=5,
+    pull=Blogger.pull,
 )

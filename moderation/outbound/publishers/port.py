@@ -106,6 +106,23 @@ class Seen:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some of a blog's comments as it has them, and the place where the next ones begin (None at the end).
+
+    Rows are named as the fields of ``sources.Record``, with ``address`` and ``user_agent`` beside them; ``body`` and
+    ``post_title`` are HTML. There are none where ``reply`` is not ok.
+    """
+
+    reply: Reply
+    rows: Sequence[Mapping[str, Any]] = ()
+    next: str | None = None
+
+
+Pull = Callable[[Any, datetime, str, Sending], Page]
+"""Asks a publisher of its kind for the comments since a time; the place is empty at first, and then what the last page said."""
+
+
 class Publisher(Protocol):
     """Makes a blog show a comment as it is now."""
 
@@ -137,13 +154,14 @@ class Setting:
 class Kind:
     """A kind of publisher; ``at_once`` is how many comments one look may be about (0: it cannot be asked at all).
 
-    ``tried`` says whether it was tried on the real service.
+    ``tried`` says whether it was tried on the real service; ``pull`` is there where the blog can be asked for its comments.
     """
 
     make: Callable[[Mapping[str, Any]], Publisher]
     settings: tuple[Setting, ...]
     at_once: int = 1
     tried: bool = False
+    pull: Pull | None = None
 
 
 UP_TO_DATE = Reply(status=204)

@@ -8,6 +8,7 @@ alone. A comment that WordPress asked us about through the Akismet door is found
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from moderation.outbound.publishers.port import (
     UP_TO_DATE,
     CommentState,
     Kind,
+    Page,
     Seen,
     Sending,
     Setting,
@@ -28,6 +30,13 @@ AT_ONCE: Final = 50
 FIELDS: Final = "id,status,meta"
 MISSING: Final = frozenset({404, 410})
 SYSTEM: Final = "wordpress"
+PULLED: Final = 20
+"""Comments in a page: as long as they may be, together they stay below the bytes that are read of an answer."""
+
+PULLED_FIELDS: Final = (
+    "id,parent,status,type,date_gmt,link,content.raw,author_name,author_email,author_url,author_ip,author_user_agent,meta,"
+    "_links,_embedded"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,39 @@ class WordPress:
             return ["The must-use plugin (/downloads/tidegate-wordpress.php) is not in wp-content/mu-plugins."]
         return []
 
+    def pull(self, since: datetime, place: str, sending: Sending) -> Page:
+        """Return comments, waiting or public, after a time, oldest first.
+
+        A place is the time of the last comment and the numbers of those that were had from that second: pages by number would
+        leave some out whenever one is put among the spam meanwhile.
+        """
+        last, _, had = (place or _second(since)).partition(" ")
+        asked = {
+            # Not "from then on": what WordPress compares is later than the time that is given.
+            "after": f"{_second(_moment(last) - timedelta(seconds=1))}Z",
+            "order": "asc",
+            "orderby": "date_gmt",
+            "status": "all",
+            "context": "edit",
+            "per_page": str(PULLED),
+            "_embed": "up",
+            "_fields": PULLED_FIELDS,
+            **({"exclude": had} if had else {}),
+        }
+        reply, found = self._send("GET", "comments", asked, sending, None)
+        if not reply.ok:
+            return Page(reply=reply)
+        if not isinstance(found, list):
+            return Page(reply=replace(reply, status=None, trouble="protocol", excerpt="WordPress did not answer with a list"))
+        rows = [row for row in found if isinstance(row, dict)]
+        if len(found) < PULLED or not rows:
+            return Page(reply=reply, rows=[_pulled(row) for row in rows])
+        newest = str(rows[-1].get("date_gmt"))
+        numbers = [str(row.get("id")) for row in rows if row.get("date_gmt") == newest]
+        if newest == last and had:
+            numbers = [*had.split(","), *numbers]
+        return Page(reply=reply, rows=[_pulled(row) for row in rows], next=f"{newest} {','.join(numbers)}")
+
     def _find(self, states: Sequence[CommentState], sending: Sending) -> tuple[Reply, dict[str, dict[str, Any]]]:
         """Return the comments of WordPress by our ids, as far as there are any."""
         numbers = {number: state.id for state in states if (number := _number(state)) is not None}
@@ -129,6 +171,36 @@ class WordPress:
         yield f"{self.url}/index.php?{urlencode({'rest_route': f'/wp/v2/{path}', **query})}"
 
 
+def _pulled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a comment of WordPress as a row of a page; pingbacks and trackbacks, which are nobody's, without an id."""
+    up = ((row.get("_embedded") or {}).get("up") or [{}])[0]
+    meta = row.get("meta")
+    is_comment = row.get("type", "comment") == "comment"
+    return {
+        "external_id": f"{SYSTEM}:{row.get('id')}" if is_comment else None,
+        "ours": (meta.get("tidegate_id") or None) if isinstance(meta, dict) else None,
+        "post_url": up.get("link") or str(row.get("link", "")).partition("#")[0],
+        "post_title": (up.get("title") or {}).get("rendered", ""),
+        "parent_id": f"{SYSTEM}:{row['parent']}" if row.get("parent") else None,
+        "body": (row.get("content") or {}).get("raw", ""),
+        "state": "approved" if row.get("status") == "approved" else "held",
+        "created_at": row.get("date_gmt"),
+        "author_name": row.get("author_name"),
+        "author_email": row.get("author_email"),
+        "author_url": row.get("author_url"),
+        "address": row.get("author_ip"),
+        "user_agent": row.get("author_user_agent"),
+    }
+
+
+def _second(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()
+
+
+def _moment(second: str) -> datetime:
+    return datetime.fromisoformat(second).replace(tzinfo=UTC)
+
+
 def _number(state: CommentState) -> str | None:
     number = state.known_as(SYSTEM)
     return number if number is not None and number.isascii() and number.isdigit() else None
@@ -153,4 +225,5 @@ KIND: Final = Kind(
     ),
     at_once=AT_ONCE,
     tried=True,
+    pull=WordPress.pull,
 )

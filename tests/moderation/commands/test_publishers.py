@@ -1,13 +1,14 @@
 """``tidegate publisher``: from nothing to a blog that is known to be reachable, with no credential on any command line."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from moderation.database import Database
 from tests.moderation.commands.conftest import Cli, answer
-from tests.moderation.outbound.publishers.blogs import GhostBlog
-from tests.moderation.outbound.receiver import listening
+from tests.moderation.outbound.publishers.blogs import GhostBlog, WordPressBlog, Written
+from tests.moderation.outbound.receiver import listening, status
 
 
 @pytest.fixture
@@ -60,3 +61,31 @@ def test_a_way_that_leads_in_one_direction_cannot_be_compared(cli: Cli, installe
     made = said.split()[0]
     assert "whsec_" in said
     cli("publisher", "compare", made, "--site", "blog", code=2)
+
+
+def test_comments_are_pulled_once_and_on_a_schedule(cli: Cli, installed: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEGATE_WEBHOOK_ALLOW", "127.0.0.1")
+    with listening() as receiver:
+        blog = WordPressBlog(f"http://127.0.0.1:{receiver.port}")
+        receiver.answer = blog.answer
+        blog.written.append(Written(7, datetime.now(UTC) - timedelta(hours=3), "A thought."))
+        settings = ("--set", f"url={blog.base}", "--set", "username=tidegate")
+        made = cli("publisher", "add", "wordpress", "--site", "blog", *settings, stdin="abcd efgh\n").stdout.split()[0]
+        of = (made, "--site", "blog")
+        assert cli("publisher", "pull", *of).stdout.startswith("0 new")
+        for new in (1, 0):
+            assert answer(cli("publisher", "pull", *of, "--since", "1d", "--json")) == {
+                "id": made, "new": new, "known": 1 - new, "bad": 0,
+            }  # fmt: skip
+        assert "every 0:05:00" in cli("publisher", "pull", *of, "--every", "5m").stdout
+        (row,) = answer(cli("publisher", "list", "--site", "blog", "--json"))
+        assert row["pulled"]["every"] == 300
+        assert "no more" in cli("publisher", "pull", *of, "--stop").stdout
+        cli("publisher", "pull", *of, "--stop", "--every", "5m", code=2)
+        receiver.answer = status(500)
+        cli("publisher", "pull", *of, code=4)
+
+
+def test_a_blog_that_lists_nothing_cannot_be_pulled_from(cli: Cli, installed: Database, ghost: GhostBlog) -> None:
+    made = added(cli, ghost, ghost.config()["token"])
+    assert "cannot be asked" in cli("publisher", "pull", made, "--site", "blog", code=2).stderr.replace("\n", " ")

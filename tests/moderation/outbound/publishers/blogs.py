@@ -9,6 +9,8 @@ import hmac
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
@@ -18,6 +20,17 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from tests.moderation.outbound.receiver import Got, status
 
 Reply = tuple[int, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A comment that a reader wrote at a blog, and that the blog lists."""
+
+    number: int
+    at: datetime
+    text: str
+    waiting: bool = True
+    parent: int | None = None
 
 
 class Blog(ABC):
@@ -36,6 +49,7 @@ class Blog(ABC):
         self.base = base
         self.changes = 0
         self.place = "waiting"
+        self.written: list[Written] = []
 
     @abstractmethod
     def config(self) -> dict[str, str]:
@@ -85,6 +99,8 @@ class WordPressBlog(Blog):
         if {route, got.method} & described.keys():
             return 200, described[route if route in described else got.method]
         if route == "comments":
+            if "after" in query:
+                return 200, self._listed(query)
             ours = {"id": 7, "status": self._word(), "meta": {"tidegate_id": ""}}
             # A WordPress without the plugin answers the question that it does not know with whatever there is.
             return 200, [ours] if "7" in query.get("include", "7").split(",") else []
@@ -92,6 +108,33 @@ class WordPressBlog(Blog):
             return 404, {"code": "rest_comment_invalid_id"}
         self.move(self.words.get(sent["status"], self.place))
         return 200, {"id": 7, "status": self._word()}
+
+    def _listed(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        """List as WordPress does: later than a time, at most so many, and no word of the pages that may follow."""
+        assert (query["order"], query["orderby"], query["status"], query["context"]) == ("asc", "date_gmt", "all", "edit")
+        after, without = datetime.fromisoformat(query["after"]), query.get("exclude", "").split(",")
+        found = sorted((each for each in self.written if each.at.replace(microsecond=0) > after), key=lambda each: each.at)
+        listed = [each for each in found if str(each.number) not in without]
+        return [self._row(each) for each in listed[: int(query["per_page"])]]
+
+    def _row(self, each: Written) -> dict[str, Any]:
+        up = {"id": 4, "link": f"{self.base}/arms/", "title": {"rendered": "Arms &amp; the treaty"}}
+        return {
+            "id": each.number,
+            "parent": each.parent or 0,
+            "status": "hold" if each.waiting else "approved",
+            "type": "comment",
+            "date_gmt": each.at.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat(),
+            "link": f"{self.base}/arms/comment-page-2/#comment-{each.number}",
+            "content": {"raw": f"<p>{each.text}</p>"},
+            "author_name": "Ann",
+            "author_email": "ann@blog.example",
+            "author_url": "",
+            "author_ip": "203.0.113.9",
+            "author_user_agent": "Firefox",
+            "meta": {},
+            "_embedded": {"up": [up]},
+        }
 
     def _word(self) -> str:
         return next(word for word, place in self.words.items() if place == self.place)
@@ -151,13 +194,19 @@ class BloggerBlog(Blog):
 
     def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
         if path == "/token":
-            if (sent["refresh_token"], sent["client_secret"]) != ("theirs", "ours"):
-                return 400, {"error": "invalid_grant"}
-            return 200, {"access_token": "let us in", "expires_in": 3599, "token_type": "Bearer"}
+            is_known = (sent["refresh_token"], sent["client_secret"]) == ("theirs", "ours")
+            token = {"access_token": "let us in", "expires_in": 3599, "token_type": "Bearer"}
+            return (200, token) if is_known else (400, {"error": "invalid_grant"})
         if got.headers.get("authorization") != "Bearer let us in":
             return 401, {"error": {"code": 401}}
-        if path == "/v3/users/self/blogs/3":
-            return 200, {"kind": "blogger#blogUserInfo", "blog_user_info": {"hasAdminAccess": True}}
+        if path == "/v3/blogs/3/comments":
+            return self._listed(query, [value for name, value in parse_qsl(urlsplit(got.path).query) if name == "status"])
+        described = {
+            "/v3/users/self/blogs/3": {"kind": "blogger#blogUserInfo", "blog_user_info": {"hasAdminAccess": True}},
+            "/v3/blogs/3/posts/5": {"id": "5", "url": f"{self.base}/arms.html", "title": "Arms &amp; the treaty"},
+        }
+        if path in described:
+            return 200, described[path]
         rest = path.removeprefix("/v3/blogs/3/posts/5/comments/7")
         moves = {"/approve": "public", "/spam": "spam", "/removecontent": "removed"}
         if not path.startswith("/v3/blogs/3/posts/5/comments/7") or (rest and rest not in moves):
@@ -165,6 +214,32 @@ class BloggerBlog(Blog):
         if rest:
             self.move(moves[rest])
         return 200, {"kind": "blogger#comment", "id": "7", "status": self.words[self.place]}
+
+    def _listed(self, query: dict[str, str], statuses: list[str]) -> Reply:
+        """List as Blogger does: the newest first, with a token for the next page, which does not last for ever."""
+        assert query["fetchBodies"] == "true"
+        since, at = datetime.fromisoformat(query["startDate"]), query.get("pageToken", "page-0")
+        if not at.startswith("page-"):
+            return 400, {"error": {"code": 400}}
+        found = sorted((each for each in self.written if each.at >= since), key=lambda each: each.at, reverse=True)
+        rows = [row for each in found if (row := self._row(each))["status"] in statuses]
+        begin = int(at.removeprefix("page-"))
+        end = begin + int(query["maxResults"])
+        more = {"nextPageToken": f"page-{end}"} if end < len(rows) else {}
+        return 200, {"kind": "blogger#commentList", "items": rows[begin:end], **more}
+
+    def _row(self, each: Written) -> dict[str, Any]:
+        return {
+            "kind": "blogger#comment",
+            "id": str(each.number),
+            "status": "PENDING" if each.waiting else "LIVE",
+            "post": {"id": "5"},
+            "blog": {"id": "3"},
+            "published": each.at.isoformat(),
+            "content": f"{each.text}<br>",
+            "author": {"id": "1", "displayName": "Ann", "url": "https://www.blogger.com/profile/1"},
+            **({"inReplyTo": {"id": str(each.parent)}} if each.parent else {}),
+        }
 
 
 class GhostBlog(Blog):
