@@ -1,7 +1,8 @@
 """Prints what each choice of the bundled scorer is worth in time: `python -m training.bench_models [--data DIR]`.
 
 Every variant scores the same texts in the same run, in turn, so that other work on the machine slows all of them alike; the ratio
-to the first row is what counts. With the data at hand the texts are the benchmark's, whole; without it they are put together from
+to the first row is what counts. Where OpenVINO is installed (nothing of ours needs it), it runs the
+same weights, too. With the data at hand the texts are the benchmark's, whole; without it they are put together from
 the held-out cases in lengths like those of Wikipedia talk (half below 50 tokens, one in five above 126).
 """
 
@@ -21,7 +22,7 @@ import onnxruntime
 
 from moderation.scoring import catalog
 from moderation.scoring.onnx import OnnxScorer
-from training.dequantise import state_dict
+from training.dequantise import state_dict, write_checkpoint
 from training.graph import Choices, State, build
 from training.judge_cases import CASES
 
@@ -60,7 +61,7 @@ def variant(folder: Path, state: State, choices: Choices, *, window: int, overla
     for name in ("tokenizer.json", "pairs.npz"):
         (folder / name).write_bytes((BUNDLED / name).read_bytes())
     onnx.save(build(state, choices), str(folder / "toxicity.onnx"))
-    settings = json.loads((BUNDLED / "calibration.json").read_text())
+    settings = json.loads((BUNDLED / catalog.EARLIER["bundled-2"]).read_text())
     settings |= {"window_tokens": window, "overlap_tokens": overlap}
     settings["settled_below"] = [_ALWAYS if always else value for value in settings["settled_below"]]
     (folder / "calibration.json").write_text(json.dumps(settings))
@@ -76,6 +77,32 @@ def variant(folder: Path, state: State, choices: Choices, *, window: int, overla
 def alone(scorer: OnnxScorer, *, early: bool = False, pairs: bool = False) -> Callable[[str], Any]:
     """Score one text at a time, as the service does."""
     return lambda text: scorer.logits([text], early=early, pairs=pairs)
+
+
+def on_openvino(shipped: OnnxScorer, place: Path) -> dict[str, Callable[[str], Any]]:
+    """Run the float weights, all layers of them, on OpenVINO; nothing where it is not installed."""
+    try:
+        import openvino  # noqa: PLC0415 - not among our requirements
+    except ModuleNotFoundError:
+        return {}
+    import torch  # noqa: PLC0415 - slow to load
+    from transformers import BertConfig, BertForSequenceClassification  # noqa: PLC0415
+
+    checkpoint = write_checkpoint(BUNDLED, place)
+    model = BertForSequenceClassification(BertConfig.from_pretrained(place / "base", attn_implementation="eager"))
+    model.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
+    example = {"input_ids": torch.ones((1, 16), dtype=torch.int64)}
+    converted = openvino.convert_model(model.eval(), example_input=example, input=[("input_ids", [1, -1], openvino.Type.i64)])
+
+    def runner(precision: str) -> Callable[[str], Any]:
+        settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
+        request = openvino.Core().compile_model(converted, "CPU", settings).create_infer_request()
+        return lambda text: [
+            request.infer([np.array([window], np.int64)])[0].copy()
+            for window in shipped._windows(shipped._tokens(text))  # noqa: SLF001
+        ]
+
+    return {f"OpenVINO, {precision}, all layers (not shipped)": runner(precision) for precision in ("f32", "bf16")}
 
 
 def main() -> None:
@@ -94,7 +121,7 @@ def main() -> None:
                 Path(tempfile.mkdtemp(dir=place)) / "made", state, choices, window=window, overlap=overlap, always=always
             )
 
-        shipped = OnnxScorer(BUNDLED)
+        shipped, earlier = OnnxScorer(BUNDLED), OnnxScorer(BUNDLED, catalog.EARLIER["bundled-2"])
         windows = {text: shipped._windows(shipped._tokens(text)) for text in read}  # noqa: SLF001
         as_bundled_1 = replace(before, norms_in_one=True)
         variants: dict[str, Callable[[str], Any]] = {
@@ -105,10 +132,11 @@ def main() -> None:
             "and windows 128/16": alone(made(Choices(first_token_last=False))),
             "and the last layer for the first token only": alone(shipped),
             "and the linear model": alone(shipped, pairs=True),
-            "and clear texts settled after three layers (shipped)": alone(shipped, early=True, pairs=True),
+            "and clear texts settled after three layers (bundled-2)": alone(earlier, early=True, pairs=True),
+            "and what has calm words left to them (bundled-3, shipped)": alone(shipped, early=True, pairs=True),
             "three layers for all (not shipped)": alone(made(Choices(), always=True), early=True),
             "normalising and tokenising alone": lambda text: shipped._windows(shipped._tokens(text)),  # noqa: SLF001
-        }
+        } | on_openvino(shipped, Path(place) / "openvino")
         taken = {name: np.full((ROUNDS, len(read)), np.inf) for name in variants}
         for turn in range(ROUNDS):
             for place_in, text in enumerate(read):

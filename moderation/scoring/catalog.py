@@ -24,6 +24,10 @@ from moderation.scoring.spam import SpamScorer
 USE_FILE: Final = "use.json"
 """Name of the file that holds the installation's choice."""
 
+NEWEST: Final = "calibration.json"
+EARLIER: Final = {"bundled-2": "bundled-2.json"}
+"""Calibrations of the bundled weights by the name of the version: the same weights, read as they were then, to the last bit."""
+
 _FOLDER: Final = Path(__file__).parent / "bundled"
 _loading: Final = Lock()
 
@@ -49,8 +53,9 @@ class Shelf:
         Raises `ModelMissing` where it, or the extra that its engine needs, is not installed, or in another version.
         """
         wanted = self.used() if chosen is None else chosen
-        found = self._load(wanted.name, wanted.engine if self._torch else "onnx")
-        return in_version(found, wanted.version)
+        if wanted.name == BUNDLED:
+            return in_version(bundled(wanted.version), wanted.version)
+        return in_version(self._load(wanted.name, wanted.engine if self._torch else "onnx"), wanted.version)
 
     def used(self) -> Chosen:
         """Return the installation's choice, the bundled model until `use` named another; raises `ModelMissing` for a bad file."""
@@ -76,8 +81,6 @@ class Shelf:
         draft.replace(self.folder / USE_FILE)
 
     def _load(self, name: str, engine: str) -> Scorer:
-        if name == BUNDLED:
-            return bundled()
         folder = self.folder / name
         try:
             # A model that is fetched again is another one: its manifest is written last, and anew.
@@ -101,10 +104,11 @@ def in_version(found: Scorer, version: str | None) -> Scorer:
     return found
 
 
-def bundled() -> Scorer:
-    """Return the toxicity model that comes with the package."""
+def bundled(version: str | None = None) -> Scorer:
+    """Return the toxicity model that comes with the package: the newest, or the one before where its version is asked for."""
+    name = (version or "").partition("+")[0]
     with _loading:
-        return _bundled()
+        return _bundled(EARLIER.get(name, NEWEST))
 
 
 def spam() -> SpamScorer:
@@ -114,8 +118,8 @@ def spam() -> SpamScorer:
 
 
 @cache
-def _bundled() -> Scorer:
-    return OnnxScorer(_FOLDER)
+def _bundled(calibration_file: str) -> Scorer:
+    return OnnxScorer(_FOLDER, calibration_file)
 
 
 @cache

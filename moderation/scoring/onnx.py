@@ -10,7 +10,7 @@ has more chances to score high; nothing is ever cut off silently.
 
 Most comments are plainly harmless. The model says after half of its layers whether a window is one of those, and only the others
 go through the rest; below which values that is so was fitted with the calibration. A linear model over the same tokens has its
-say as well, see `moderation.scoring.pairs`.
+say as well, see `moderation.scoring.pairs`, and what its opinion spares the network is in `moderation.scoring.first_look`.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from moderation.scoring.calibration import Curve
+from moderation.scoring.first_look import FirstLook
 from moderation.scoring.pairs import PairsModel
 from moderation.scoring.scorer import ATTRIBUTES, ScoringFailed
 from moderation.scoring.spelling import WORDS_FILE
@@ -40,15 +41,16 @@ class OnnxScorer:
 
     The folder holds `toxicity.onnx` (inputs `input_ids` of shape (texts, tokens) and `limits` (outputs,), output `logits` of
     shape (texts, outputs); see `training.graph`), `tokenizer.json`, `calibration.json` and `pairs.npz`. Where the calibration
-    has no `settled_below`, as with an export of `moderation.scoring.export`, there are neither `limits` nor `pairs.npz`. Loading
-    takes well under a second. Scoring is thread-safe. Raises `OSError` for a missing file and `ValueError` for files that do
-    not fit together.
+    has no `settled_below`, as with an export of `moderation.scoring.export`, there are neither `limits` nor `pairs.npz`; where it
+    has no `first_look`, every window is read. ``calibration_file`` names another file than `calibration.json`: the same weights
+    under an earlier version. Loading takes well under a second. Scoring is thread-safe. Raises `OSError` for a missing file and
+    `ValueError` for files that do not fit together.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, calibration_file: str = "calibration.json") -> None:
         model = (folder / "toxicity.onnx").read_bytes()
         tokenizer = (folder / "tokenizer.json").read_bytes()
-        calibration = (folder / "calibration.json").read_bytes()
+        calibration = (folder / calibration_file).read_bytes()
         words = WORDS_FILE.read_bytes()  # part of what the model reads, see `moderation.scoring.spelling`
         settings = json.loads(calibration)
         # Detoxify's own models have neither an early end nor a linear model beside them.
@@ -73,8 +75,10 @@ class OnnxScorer:
         self._pairs = PairsModel(pairs) if self._early else None
         listed = len(settings["outputs"])
         self._settled: NDArray[np.float64] = np.array(settings.get("settled_below", [-np.inf] * listed), np.float64)
+        self._first_look = FirstLook.read(settings["first_look"]) if "first_look" in settings else None
         beside = self._pairs.outputs if self._pairs is not None else listed
-        if {self._session.get_outputs()[0].shape[-1], beside, len(self._settled)} != {listed}:
+        spared = len(self._first_look.slope) if self._first_look is not None else listed
+        if {self._session.get_outputs()[0].shape[-1], beside, len(self._settled), spared} != {listed}:
             raise ValueError("the calibration lists another number of outputs than the models have")
 
     @property
@@ -103,9 +107,9 @@ class OnnxScorer:
     def logits(self, texts: Sequence[str], *, early: bool = True, pairs: bool = True) -> NDArray[np.float64]:
         """Compute the raw outputs, highest over a text's windows, of shape (texts, model outputs).
 
-        A text whose output is not a number has NaN there. Without `early` every window goes through all layers; without `pairs`
-        the linear model has no say: that is the network as Detoxify would run it. Raises `ScoringFailed` when the runtime or
-        the tokenizer fails.
+        A text whose output is not a number has NaN there. Without `early` every window is read and goes through all layers;
+        without `pairs` the linear model has no say: that is the network as Detoxify would run it. Raises `ScoringFailed` when the
+        runtime or the tokenizer fails.
         """
         try:
             rows = [self._read(text, early=early, pairs=pairs) for text in texts]
@@ -116,15 +120,31 @@ class OnnxScorer:
 
     def _read(self, text: str, *, early: bool, pairs: bool) -> NDArray[np.float64]:
         tokens = self._tokens(text)
+        windows = self._windows(tokens)
         added = self._pairs.logits(tokens) if pairs and self._pairs is not None else np.zeros(len(self._settled))
+        if early and pairs and self._pairs is not None and self._first_look is not None:
+            said = [float(added[0])] if len(windows) == 1 else self._said(windows)
+            chosen = self._first_look.worth_reading(said, len(tokens))
+            if not chosen:
+                return self._first_look.stand_in(said)
+            windows = [windows[place] for place in chosen]
         # What the words alone say counts here, too: the more they alarm, the calmer the network must be to be believed early.
-        limits = (self._settled - added if early else np.full(len(added), -np.inf)).astype(np.float32)
+        limits = self._settled - added if early else np.full(len(added), -np.inf)
         best = np.full(len(added), -np.inf)
-        for window in self._windows(tokens):
-            ids = {"input_ids": np.array([window], np.int64)}
-            (outputs,) = self._session.run(None, ids | {"limits": limits} if self._early else ids)
-            best = np.maximum(best, outputs[0])  # NaN wins, so that it is seen
+        for window in windows:
+            best = np.maximum(best, self._run(window, limits))  # NaN wins, so that it is seen
         return best + added
+
+    def _said(self, windows: Sequence[Sequence[int]]) -> list[float]:
+        """Return the linear model's toxicity logit of each window."""
+        return [float(self._pairs.logits(window[1:-1])[0]) for window in windows] if self._pairs is not None else []
+
+    def _run(self, window: Sequence[int], limits: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Let the network read one window, as far as the limits ask for."""
+        ids = {"input_ids": np.array([window], np.int64)}
+        (outputs,) = self._session.run(None, ids | {"limits": limits.astype(np.float32)} if self._early else ids)
+        found: NDArray[np.float32] = outputs[0]
+        return found
 
     def estimate_ms(self, text: str) -> float:
         """Bound the cost from above by the length: a token seldom has less than 2.5 ASCII characters, of others one each."""

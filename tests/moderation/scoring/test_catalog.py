@@ -64,6 +64,16 @@ def test_a_pinned_version_is_never_replaced_by_another_in_silence(tmp_path: Path
         shelf.scorer(Chosen(version="bundled-1+00000000"))
 
 
+def test_the_version_before_stays_for_who_is_pinned_to_it(tmp_path: Path) -> None:
+    shelf = catalog.Shelf(tmp_path)
+    earlier = shelf.scorer(Chosen(version="bundled-2+c51718bf"))
+    assert earlier.version == "bundled-2+c51718bf"
+    assert catalog.bundled().version.startswith("bundled-3+")
+    assert shelf.scorer(Chosen(version="bundled-2+c51718bf")) is earlier
+    with pytest.raises(catalog.ModelMissing, match=r"bundled-2\+00000000 was asked for"):
+        shelf.scorer(Chosen(version="bundled-2+00000000"))
+
+
 def test_a_damaged_choice_of_the_installation_is_no_choice_of_the_bundled_model(tmp_path: Path) -> None:
     (tmp_path / catalog.USE_FILE).write_text('{"name": "../etc"}')
     with pytest.raises(catalog.ModelMissing, match="names no model"):

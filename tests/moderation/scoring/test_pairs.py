@@ -57,6 +57,6 @@ def test_arrays_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
 
 def test_the_linear_model_sees_a_whole_long_text_and_not_a_window(bundled: OnnxScorer) -> None:
     text = "The library opens at nine and the garden is quiet. " * 40
-    whole, network = bundled.logits([text])[0], bundled.logits([text], pairs=False)[0]
+    whole, network = bundled.logits([text], early=False)[0], bundled.logits([text], early=False, pairs=False)[0]
     assert bundled._pairs is not None
     assert whole - network == pytest.approx(bundled._pairs.logits(bundled._tokens(text)), abs=0.02)
