@@ -30,11 +30,11 @@ AT_ONCE: Final = 50
 FIELDS: Final = "id,status,meta"
 MISSING: Final = frozenset({404, 410})
 SYSTEM: Final = "wordpress"
-PULLED: Final = 20
+PULLED: Final = 10
 """Comments in a page: as long as they may be, together they stay below the bytes that are read of an answer."""
 
 PULLED_FIELDS: Final = (
-    "id,parent,status,type,date_gmt,link,content.raw,author_name,author_email,author_url,author_ip,author_user_agent,meta,"
+    "id,parent,status,type,date_gmt,link,content,author_name,author_email,author_url,author_ip,author_user_agent,meta,"
     "_links,_embedded"
 )
 
