@@ -5,10 +5,10 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import click
 from redis import Redis
@@ -18,6 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from moderation import migrations, queue
+from moderation.commands import outside, traffic
+from moderation.commands.finding import Finding, Level
 from moderation.commands.shell import DOWN, FINDING, Fault, Shell, first_line, shelled
 from moderation.config import Settings
 from moderation.database import Database, sqlite_module
@@ -26,8 +28,6 @@ from moderation.outbound.mail import ADVICE, Mailer
 from moderation.scoring import catalog
 from moderation.scoring.scorer import ScoringFailed
 from moderation.services import messages, processes, sealing
-
-Level = Literal["ok", "warn", "fail"]
 
 LITTLE_DISK: Final = 1_000_000_000
 NO_DISK: Final = 200_000_000
@@ -48,23 +48,22 @@ FAR_AWAY: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glu
 NEEDED: Final = ("moderate", "deliver", "relay")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """How one thing is: its name, whether it is well, and a few words."""
-
-    name: str
-    level: Level
-    detail: str
-
-
 @click.command()
+@click.option(
+    "--public", is_flag=True, help="Also look from outside in: name, certificate, proxies, headers, and the day's traffic."
+)
 @shelled
-def doctor(shell: Shell) -> int:
+def doctor(shell: Shell, *, public: bool) -> int:
     """Look at everything that this installation stands on."""
     findings = [*_files(shell.settings), _models(shell.settings), _redis(shell.settings), _mail(shell.settings)]
+    if public:
+        findings += [*outside.clock(), *outside.look(shell.settings, now=shell.now)]
     down = False
     try:
         findings += _database(shell.database)
+        if public:
+            with shell.database.reading() as session:
+                findings += traffic.look(session, shell.now)
         findings.append(_audit(shell))
     except Fault as fault:
         findings.append(Finding("database", "fail", fault.message))

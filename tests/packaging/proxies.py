@@ -31,6 +31,7 @@ class Proxy:
     kind: str
     plain: int
     secure: int
+    authority: Path
     trust: ssl.SSLContext = field(repr=False)
 
     @contextlib.contextmanager
@@ -95,7 +96,7 @@ def nginx(folder: Path, authority: Authority, upstream: int) -> Iterator[Proxy]:
         f"events {{}}\nhttp {{ access_log off; {temporary} include {folder}/tidegate.conf; }}\n"
     )
     command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    yield from _running(Proxy("nginx", plain, secure, authority.context()), command, folder)
+    yield from _running(Proxy("nginx", plain, secure, authority.file, authority.context()), command, folder)
 
 
 def caddy(folder: Path, authority: Authority, upstream: int) -> Iterator[Proxy]:
@@ -117,7 +118,7 @@ def caddy(folder: Path, authority: Authority, upstream: int) -> Iterator[Proxy]:
     configuration["apps"]["tls"] = {"certificates": {"load_files": [{"certificate": certificate, "key": certificate}]}}
     (folder / "caddy.json").write_text(json.dumps(configuration))
     command = [program, "run", "--config", str(folder / "caddy.json")]
-    yield from _running(Proxy("caddy", plain, secure, authority.context()), command, folder)
+    yield from _running(Proxy("caddy", plain, secure, authority.file, authority.context()), command, folder)
 
 
 def _running(proxy: Proxy, command: list[str], folder: Path) -> Iterator[Proxy]:

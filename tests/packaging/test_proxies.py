@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ import pytest
 from api import gunicorn
 from api.parsing import MAX_BATCH_BYTES, MAX_BYTES
 from api.streams import STILL_HERE
+from moderation.commands import outside
+from moderation.config import Settings
 from moderation.services import probing
 from tests.api.conftest import SECRET
 from tests.api.server import Server, serving
@@ -133,6 +136,22 @@ def test_a_long_answer_is_compressed_for_who_takes_it(proxy: Proxy) -> None:
 def test_the_numbers_stay_on_this_machine(proxy: Proxy) -> None:
     with proxy.ask("GET", "/metrics") as answer:
         assert answer.status == 404
+
+
+def test_a_doctor_outside_finds_nothing_to_mend_behind_the_files_that_we_ship(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *arguments, **options: asked(host and "127.0.0.1", *arguments, **options)
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(proxy.authority))
+    public_url = f"https://{HOST}:{proxy.secure}"
+    settings = Settings(home=tmp_path, database_url="", secret=SECRET, public_url=public_url, trusted_proxies=1)
+    found = {each.name: each for each in outside.look(settings, now=datetime.now(UTC), plain_port=proxy.plain)}
+    assert {name: each.level for name, each in found.items()} == {
+        "address": "ok", "dns": "warn", "tls": "ok", "http": "ok", "headers": "ok", "proxy": "ok", "bodies": "ok",
+    }, found  # fmt: skip
 
 
 def test_caddy_closes_idle_connections_before_the_api_does() -> None:
