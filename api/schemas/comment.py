@@ -58,6 +58,11 @@ class CommentIn(Schema):
     language = Language(allow_none=True)
     honeypot = Text(longest=1000, allow_none=True, metadata={"description": "content of a field that people do not see"})
     seconds_to_submit = fields.Float(allow_none=True, validate=validate.Range(min=0, max=1e7), allow_nan=False)
+    notify = fields.Boolean(
+        truthy={True},
+        falsy={False},
+        metadata={"description": "the author wants mail about what becomes of it and who answers; author.email is asked first"},
+    )
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> Submission:

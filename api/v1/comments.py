@@ -19,6 +19,7 @@ from api.logins import vouched_author
 from api.parsing import MAX_BATCH_BYTES, body_bytes
 from api.schemas.comment import BatchIn, BatchOut, CommentIn, CommentOut, CommentsOut, CommentsQuery, RevisionIn
 from api.streams import Full
+from api.widget import texts
 from moderation.errors import TidegateError
 from moderation.failpoints import failpoint
 from moderation.ids import read, show
@@ -58,7 +59,7 @@ class Comments(MethodView):
         the comment for its author (``/v1/own``). ``Author-Login`` carries the blog's own login (a signed token).
         """
         known = vouched_author()
-        asked = _from_connection(asked, known)
+        asked = _by_mail(_from_connection(asked, known))
         enforce_on_author(context().limits, principal())
         return _answer(_submit(asked, known))
 
@@ -189,7 +190,7 @@ def _submit_many(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     accepted: list[tuple[int, Submission]] = []
     for place, item in enumerate(items):
         try:
-            accepted.append((place, schema.load(item)))
+            accepted.append((place, _by_mail(schema.load(item))))
         except ValidationError as error:
             faults = list(pointers(error.messages))
             problem = Problem(422, "invalid", "The item has invalid values; see errors.", faults=faults)
@@ -262,6 +263,14 @@ def _once(limit: int | None = None, known: AuthorClaim | None = None) -> Once | 
         scope = f"{scope}:{whose}"
     data = body_bytes() if limit is None else body_bytes(limit)
     return Once(scope=scope, key=key, fingerprint=hashlib.sha256(data).digest())
+
+
+def _by_mail(asked: Submission) -> Submission:
+    """Forget that the author wants mail where nobody is mailed: the address would be kept for nothing."""
+    if not asked.notify or context().runtime.settings.smtp_url is None:
+        return replace(asked, notify=False)
+    # A browser says what its reader reads; the blog's server reads nothing, and the site's language is the best guess.
+    return replace(asked, notify_language=texts.chosen() if principal().kind is KeyKind.PUBLISHABLE else None)
 
 
 OURS_TO_SAY = (("ip", "address"), ("user_agent", "user_agent"), ("id", "id"))

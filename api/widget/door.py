@@ -73,11 +73,12 @@ def spend(site_id: UUID | None, *, writes: bool = False) -> None:
 def page(template: str, *, status: int = 200, **values: Any) -> Response:
     """Return a page with what every page needs."""
     language = g.get("language") or texts.chosen()
-    public_url = context().runtime.settings.public_url
+    settings = context().runtime.settings
     values = {
         "t": texts.texts(language),
         "language": language,
-        "public_url": public_url,
+        "public_url": settings.public_url,
+        "mails": settings.smtp_url is not None,
         "count": lambda number: texts.count(number, language),
         **values,
     }

@@ -8,6 +8,7 @@ import orjson
 from flask import Blueprint, Response, request
 
 from api.auth import PUBLIC, needs
+from api.context import context
 from api.errors import Problem
 from api.widget import texts
 
@@ -45,8 +46,11 @@ def sentences(language: str) -> Response:
     """Return what the script says in one language."""
     if language not in texts.LANGUAGES:
         raise Problem(404, "no-such-language", "There are texts in: " + ", ".join(texts.LANGUAGES))
-    found = texts.texts(language)
-    return _answer(orjson.dumps({part: found[part] for part in texts.FOR_THE_SCRIPT}), "application/json")
+    found = {part: texts.texts(language)[part] for part in texts.FOR_THE_SCRIPT}
+    if context().runtime.settings.smtp_url is None:
+        # Without the words the script does not offer it.
+        found["form"] = {name: words for name, words in found["form"].items() if name not in texts.FOR_MAIL}
+    return _answer(orjson.dumps(found), "application/json")
 
 
 def for_everybody(answer: Response) -> Response:

@@ -39,6 +39,7 @@ class CommentForm(_Form):
     body = Body(required=True)
     website = Text(longest=1000, load_default="")
     parent_id = Line(longest=64, allow_none=True, load_default=None)
+    notify = fields.Boolean(load_default=False)
 
 
 class ReportForm(_Form):

@@ -15,7 +15,7 @@ from api.errors import Problem
 from api.streams import Full
 from api.v1 import own as own_api
 from api.v1.readers import OTHER, complain
-from api.widget import feeds, forms, texts
+from api.widget import feeds, following, forms, texts
 from api.widget.door import Place, blp, page, place, place_of, spend
 from api.widget.embed import for_everybody
 from api.widget.forms import BodyForm, CommentForm, PageQuery, ReportForm
@@ -29,7 +29,7 @@ from moderation.services.posts import PostReference
 from moderation.services.submission import Once, Submission
 from moderation.services.threads import Thread
 
-__all__ = ["blp", "feeds"]
+__all__ = ["blp", "feeds", "following"]
 
 WAIT = 3.0
 """Seconds that a form waits for the decision before the author's page says that it is still to come."""
@@ -260,6 +260,8 @@ def _submit(where: Place, note: forms.Note, said: dict[str, Any]) -> str:
         parent_id=said["parent_id"],
         honeypot=said["website"] or None,
         seconds_to_submit=note.seconds,
+        notify=said["notify"] and said["email"] is not None and runtime.settings.smtp_url is not None,
+        notify_language=g.language,
     )
     fingerprint = forms.fingerprint(said)
     # The same text from the same form is the same comment; another one, sent after going back, is another.

@@ -1,91 +1,21 @@
-"""What the comment section says, in each of its languages, and which of them a reader gets.
+"""Which of our languages a reader gets, and what of the texts the script needs (``moderation.services.wording`` has them)."""
 
-One file a language serves the script, the pages without JavaScript and the author's page, so that all say the same. A test holds
-the files to the same names and placeholders.
-"""
-
-import tomllib
-from collections.abc import Mapping
-from datetime import timedelta
-from functools import cache
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from flask import request
 
-from moderation.models import Decider
-from moderation.services.own import Outcome, Own
+from moderation.services.wording import LANGUAGES, Texts, count, known, said, span, texts
 
-LANGUAGES: Final = ("en", "de", "fr", "es")
+__all__ = ["FOR_MAIL", "FOR_THE_SCRIPT", "LANGUAGES", "Texts", "chosen", "count", "said", "span", "texts"]
 
 FOR_THE_SCRIPT: Final = ("page", "form", "own", "nudge", "offline", "report")
 """The parts that the script needs; what became of a comment it is told in whole sentences."""
 
-WITH_REASON: Final = frozenset({Outcome.REJECTED, Outcome.REMOVED, Outcome.UPHELD, Outcome.UPHELD_ALONE})
-
-Texts = Mapping[str, Any]
-
-
-@cache
-def texts(language: str) -> Texts:
-    """Return the texts of one of our languages by part and name."""
-    return tomllib.loads(files(__package__).joinpath("texts", f"{language}.toml").read_text(encoding="utf-8"))
+FOR_MAIL: Final = frozenset({"mail", "mail_how"})
+"""What the form says where there is a mail server."""
 
 
 def chosen(site_language: str = "en") -> str:
     """Return the language of the answer at hand: the one that ``lang`` asks for, else the browser's, the site's, or English."""
-    asked = (request.args.get("lang") or request.form.get("lang") or "").partition("-")[0].lower()
-    if asked in LANGUAGES:
-        return asked
-    best = request.accept_languages.best_match(LANGUAGES)
-    if best is not None:
-        return str(best)
-    own = site_language.partition("-")[0].lower()
-    return own if own in LANGUAGES else LANGUAGES[0]
-
-
-def said(own: Own, language: str) -> str:
-    """Return the sentence that tells an author what became of the comment."""
-    found = texts(language)
-    parts: Mapping[str, str] = found["said"]
-    if own.outcome is Outcome.HELD and own.usual_wait is not None:
-        return parts["held_usually"].format(wait=span(own.usual_wait, language))
-    if own.outcome not in WITH_REASON:
-        return parts[str(own.outcome)]
-    by = parts["machine" if own.by is Decider.MACHINE else "moderator"]
-    if own.reason == 9 and own.sentence:
-        return parts[f"{own.outcome}_sentence"].format(sentence=_sentence(own.sentence), by=by)
-    reason = _reason(found["reason"], own)
-    return parts[str(own.outcome) if reason else f"{own.outcome}_bare"].format(reason=reason, by=by)
-
-
-def span(wait: timedelta, language: str) -> str:
-    """Return a time to wait in words, rounded up: ten minutes, an hour, three hours, two days."""
-    parts: Mapping[str, str] = texts(language)["wait"]
-    minutes = max(1, -int(-wait.total_seconds() // 60))
-    if minutes <= 50:
-        return parts["minutes"].format(n=-(-minutes // 10) * 10)
-    hours = -(-minutes // 60)
-    if hours < 20:
-        return parts["hour"] if hours == 1 else parts["hours"].format(n=hours)
-    days = -(-hours // 24)
-    return parts["day"] if days == 1 else parts["days"].format(n=days)
-
-
-def count(number: int, language: str) -> str:
-    """Return how many comments there are."""
-    parts: Mapping[str, str] = texts(language)["page"]
-    return parts["none"] if number == 0 else parts["one"] if number == 1 else parts["many"].format(n=number)
-
-
-def _reason(parts: Mapping[str, str], own: Own) -> str:
-    if own.reason is None:
-        return ""
-    if own.sentence:
-        return parts.get(f"{own.reason}_ground", "").format(ground=own.sentence.rstrip(". "))
-    return parts.get(str(own.reason), "")
-
-
-def _sentence(text: str) -> str:
-    text = " ".join(text.split())
-    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+    asked = known(request.args.get("lang") or request.form.get("lang"))
+    return asked or request.accept_languages.best_match(LANGUAGES) or known(site_language) or LANGUAGES[0]

@@ -49,7 +49,7 @@ def test(shell: Shell, address: str) -> int:
 @click.option("--all", "everything", is_flag=True, help="Those that are on their way, arrived or were settled, too.")
 @shelled
 def list_(shell: Shell, *, site: str, everything: bool) -> None:
-    """List the newest letters to those who look after a site that were given up, and why."""
+    """List the newest letters that were given up, and why."""
     with shell.database.reading() as session:
         state = None if everything else DeliveryState.DEAD
         found = messages.page(session, sites.find(session, site).id, state=state)
@@ -58,7 +58,7 @@ def list_(shell: Shell, *, site: str, everything: bool) -> None:
             "id": show("message", message.id),
             "created_at": message.created_at.isoformat(),
             "kind": str(message.kind),
-            "to": show("user", message.user_id) if message.user_id else None,
+            "to": show("user", message.user_id) if message.user_id else "author",
             "state": str(message.state),
             "attempts": message.attempts,
             "error": message.last_error,

@@ -28,6 +28,7 @@ from moderation.models.delivery import (
     Publisher,
 )
 from moderation.models.event import Event
+from moderation.models.follower import Follower, Following
 from moderation.models.job import Heartbeat, Job, JobKind, Lease, Priority
 from moderation.models.label import Label
 from moderation.models.message import Message, MessageKind, NoticeChoice, NoticePlan
@@ -67,6 +68,8 @@ __all__ = [
     "EndpointState",
     "Event",
     "FailedSignIn",
+    "Follower",
+    "Following",
     "HashingKey",
     "Heartbeat",
     "Idempotency",

@@ -20,10 +20,15 @@ class MessageKind(StrEnum):
     ESCALATED = "escalated"
     WAITING = "waiting"
     DIGEST = "digest"
+    CONFIRM = "confirm"
+    VERDICT = "verdict"
+    REPLY = "reply"
 
 
 class Message(Identified, OfSite, Base):
     """Something that people are to be told: without a receiver it is an announcement, from which one for each receiver is made.
+
+    What an author is told has none: its receiver is whoever follows the comment (``services.author_letters``).
 
     No text is kept here: the letter is written when it is sent, from what is true then. ``used_at`` is when its link was used.
     """

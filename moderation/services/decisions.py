@@ -20,7 +20,7 @@ from moderation.errors import AlreadyDecided
 from moderation.ids import new_id, show
 from moderation.models import Case, CaseKind, Comment, Decider, Decision, Status
 from moderation.policy.verdict import Verdict
-from moderation.services import audit, events, messages
+from moderation.services import audit, events, followers, messages
 
 TAU = timedelta(hours=6)
 """How long a case waits to gain as much priority as one that is e times as harmful."""
@@ -180,11 +180,13 @@ def set_status(session: Session, comment: Comment, status: Status, *, now: datet
     _change(session, comment, status=status, visible_revision=visible, **changes)
     if status in {Status.WITHDRAWN, Status.ERASED}:
         close_case(session, comment, now=now)
+        followers.forget(session, comment)
     events.emit(session, event, comment, now=now)
 
 
 def emit_decision(session: Session, comment: Comment, decision: Decision, *, now: datetime) -> None:
     """Announce and audit a decision that was recorded."""
+    followers.decided(session, comment, decision, now=now)
     events.emit(
         session,
         events.REOPENED if decision.undoes and decision.status is Status.FLAGGED else EVENT_OF[decision.status],

@@ -4,11 +4,22 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, exists, select, tuple_
 from sqlalchemy.orm import Session
 
-from moderation.models import Attempt, ConsoleSession, FailedSignIn, Idempotency, Label, Message, NearCopy, SignInLink
-from moderation.services import labels, privacy, processes, signing_in
+from moderation.models import (
+    Attempt,
+    ConsoleSession,
+    FailedSignIn,
+    Follower,
+    Following,
+    Idempotency,
+    Label,
+    Message,
+    NearCopy,
+    SignInLink,
+)
+from moderation.services import followers, labels, privacy, processes, signing_in
 
 COPIES_KEPT = timedelta(days=14)
 IDEMPOTENCY_KEPT = timedelta(days=3)
@@ -31,6 +42,12 @@ def _expired(now: datetime) -> Iterator[tuple[type[Any], ColumnElement[bool]]]:
     yield Idempotency, Idempotency.created_at < now - IDEMPOTENCY_KEPT
     yield Attempt, Attempt.created_at < now - ATTEMPTS_KEPT
     yield Message, Message.finished_at < now - MESSAGES_KEPT
+    # An address that nobody confirmed is not kept: it may be a stranger's.
+    unconfirmed = and_(Follower.confirmed_at.is_(None), Follower.stopped_at.is_(None))
+    given_up = and_(unconfirmed, Follower.created_at < now - followers.UNCONFIRMED_KEPT)
+    asking = Following.follower_id.in_(select(Follower.id).where(given_up))
+    yield Following, and_(asking, Following.created_at < now - followers.UNCONFIRMED_KEPT)
+    yield Follower, and_(given_up, ~exists().where(Following.follower_id == Follower.id))
     yield SignInLink, SignInLink.created_at < now - signing_in.LINK
     yield Label, Label.created_at < now - labels.KEPT
     yield ConsoleSession, ConsoleSession.seen_at < now - signing_in.IDLE

@@ -21,7 +21,7 @@ from moderation.outbound import schedule
 from moderation.outbound.http import Client, Reply
 from moderation.outbound.mail import Letter, Mailer
 from moderation.queue import Claim
-from moderation.services import letters, messages, notices
+from moderation.services import author_letters, letters, messages, notices
 from moderation.services.messages import MAIL_SERVER
 from moderation.services.parcels import Parcel
 
@@ -63,6 +63,11 @@ class Mailing:
         if self._mailer is None:
             messages.settle(message, DeliveryState.CANCELLED, error="no_mail_server", now=now)
             return None
+        if message.kind in messages.TO_AUTHORS:
+            to_author = author_letters.write(session, message, self._settings, now=now)
+            if to_author is None:
+                messages.settle(message, DeliveryState.CANCELLED, error="settled", now=now)
+            return to_author
         if message.user_id is None:
             people = notices.recipients(session, message.site_id, message.kind)
             for person in people:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from moderation import queue
@@ -23,6 +23,10 @@ MAIL_SERVER: Final = UUID(int=0)
 
 URGENT: Final = frozenset({3, 4})
 """Reasons of which people are told at once: a threat, and somebody's private information."""
+
+
+TO_AUTHORS: Final = frozenset({MessageKind.CONFIRM, MessageKind.VERDICT, MessageKind.REPLY})
+"""What the author of a comment is told, and nobody else."""
 
 
 def announce(
@@ -77,8 +81,9 @@ def is_urgent(case: Case) -> bool:
 
 
 def page(session: Session, site_id: UUID, *, state: DeliveryState | None = None, limit: int = 50) -> list[Message]:
-    """Return the site's messages to people, newest first."""
-    query = select(Message).where(Message.site_id == site_id, Message.user_id.is_not(None))
+    """Return the site's letters, newest first."""
+    letters = or_(Message.user_id.is_not(None), Message.kind.in_(TO_AUTHORS))
+    query = select(Message).where(Message.site_id == site_id, letters)
     if state is not None:
         query = query.where(Message.state == state)
     return list(session.scalars(query.order_by(Message.id.desc()).limit(limit)))

@@ -14,8 +14,8 @@ from moderation import queue
 from moderation.database import store
 from moderation.errors import IdempotencyMismatch, NotFound, Refused, TidegateError, UnknownId
 from moderation.ids import new_id, read, show
-from moderation.models import Comment, Idempotency, JobKind, Post, Revision, Status, columns
-from moderation.services import authors, comments, decisions, events, posts, privacy
+from moderation.models import Comment, Idempotency, JobKind, Post, Revision, Site, Status, columns
+from moderation.services import authors, comments, decisions, events, followers, posts, privacy, wording
 
 COST_MS = 10.0
 """Assumed scoring cost of a comment whose intake gave no estimate, in milliseconds on one core."""
@@ -23,7 +23,10 @@ COST_MS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A comment as a blog or a reader's browser sends it; ``parent_id`` is our id or the blog's own."""
+    """A comment as a blog or a reader's browser sends it; ``parent_id`` is our id or the blog's own.
+
+    ``notify`` says that the author wants to be told by mail what becomes of it, in ``notify_language`` (the site's without).
+    """
 
     post: posts.PostReference
     author: authors.AuthorClaim
@@ -34,6 +37,8 @@ class Submission:
     language: str | None = None
     honeypot: str | None = None
     seconds_to_submit: float | None = None
+    notify: bool = False
+    notify_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,7 @@ def submit(
     ``vouched`` says that the caller holds a secret key, so that ``author.id`` is a verified identity. A known
     ``external_id`` with the same text is the same comment, with another text a new revision of it. Without ``cost_ms`` there
     is no job: the caller has asked the models already and decides in the same transaction. Raises IdempotencyMismatch,
-    NotFound (the parent) and Refused (a parent under another post).
+    NotFound (the parent) and Refused (a parent under another post; mail without an address).
     """
     if once is not None and (known := _recall(session, once)) is not None:
         return Receipt(comment_id=UUID(hex=known[0]))
@@ -183,6 +188,9 @@ def _take_in(
         if known is not None:
             _revise(session, known, body=submission.body, language=submission.language, now=now, cost_ms=cost_ms)
             return Receipt(comment_id=known.id)
+    email = submission.author.email
+    if submission.notify and not email:
+        raise Refused("notify-without-email", "To be told by mail, give an e-mail address.", "/author/email")
     post = posts.resolve(session, site_id, submission.post, now=now)
     parent = _parent(session, site_id, post, submission.parent_id)
     comment_id = new_id()
@@ -223,6 +231,9 @@ def _take_in(
             "seconds_to_submit": submission.seconds_to_submit,
         },
     )
+    if submission.notify and email:
+        asked = wording.known(submission.notify_language) or wording.known(session.get_one(Site, site_id).language)
+        followers.follow(session, comment, email, language=asked or wording.LANGUAGES[0], secret=secret, now=now)
     events.emit(session, events.SUBMITTED, comment, now=now)
     _enqueue(session, comment, now=now, cost_ms=cost_ms)
     return Receipt(comment_id=comment.id, made=comments.fresh(comment, revision, post=post, author=author))

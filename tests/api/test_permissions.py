@@ -36,6 +36,8 @@ PUBLIC_ROUTES = {
     "/c/<token>/second-look",
     "/console/login",
     "/console/letter",
+    "/f/<token>",
+    "/f/<token>/stop",
     "/downloads/tidegate-wordpress.php",
     "/console/static/<path:name>",
     "/$discovery/rest",

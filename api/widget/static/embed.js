@@ -63,7 +63,7 @@ button[aria-disabled="true"] { opacity: .6; cursor: default; }
 :focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
 form { display: grid; gap: .3rem; justify-items: start; margin-block: .5rem; }
 label { margin-top: .4rem; }
-input:not([type="radio"]), textarea { width: 100%; padding: .55rem .7rem; border: 1px solid var(--_quiet); border-radius: var(--_radius); background: none; }
+input:not([type="radio"], [type="checkbox"]), textarea { width: 100%; padding: .55rem .7rem; border: 1px solid var(--_quiet); border-radius: var(--_radius); background: none; }
 select { padding: .3rem; border: 1px solid var(--_quiet); border-radius: var(--_radius); background: Canvas; color: CanvasText; max-width: 100%; }
 fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 legend { font-weight: 600; padding: 0; }
@@ -247,6 +247,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
         name: input("name", { maxlength: 200, autocomplete: "nickname", dir: "auto", required: true }),
         email: input("email", { type: "email", maxlength: 254, autocomplete: "email" }),
         body: h("textarea", { id: "body", part: "input", rows: 5, maxlength: 20000, dir: "auto", required: true, "aria-describedby": "public" }),
+        mail: h("input", { type: "checkbox", "aria-describedby": "mail" }),
         trap: input("website", { tabindex: "-1", autocomplete: "off" }),
         send: h("button", { class: "main", part: "button send" }, t.form.send),
       };
@@ -261,6 +262,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
       const who = this.login
         ? [h("p", {}, fill(t.form.as, { name: name || t.page.anonymous }))]
         : [...field("name", t.form.name, this.f.name), ...field("email", t.form.email, this.f.email)];
+      if (t.form.mail) who.push(h("label", { class: "choice" }, this.f.mail, ` ${t.form.mail}`), h("p", { class: "quiet", id: "mail" }, t.form.mail_how));
       const made = h("form", { part: "form", novalidate: true, submit: (event) => { event.preventDefault(); this.submit(); } },
         h("h2", {}, t.form.title), this.answering, ...who, ...field("body", t.form.body, this.f.body),
         h("div", { class: "trap", "aria-hidden": "true" }, ...field("website", t.form.trap, this.f.trap)),
@@ -387,7 +389,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
     async submit({ nudged = false } = {}) {
       const { t, f } = this;
       if (this.busy) return;
-      const missing = [f.body, ...(this.login ? [] : [f.name])].find((field) => !field.value.trim()) || (f.email.checkValidity() ? null : f.email);
+      const missing = [f.body, ...(this.login ? [] : [f.name])].find((field) => !field.value.trim()) || (f.email.checkValidity() && (f.email.value || !f.mail.checked) ? null : f.email);
       if (missing) {
         this.tell("bad", missing.validationMessage || t.form.empty);
         missing.setAttribute("aria-invalid", "true");
@@ -446,6 +448,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
         author: this.login ? {} : { name: f.name.value, ...(f.email.value ? { email: f.email.value } : {}) },
         body: f.body.value,
         honeypot: f.trap.value,
+        ...(f.mail.checked ? { notify: true } : {}),
         ...(this.parent ? { parent_id: this.parent } : {}),
       };
       // What was not answered is sent again as it was, under the same key: one that did arrive is found and not doubled.

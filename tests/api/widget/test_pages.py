@@ -149,7 +149,7 @@ def test_every_language_says_everything(sqlite_door: Any, language: str) -> None
     assert set(answer.json) == set(texts.FOR_THE_SCRIPT)
     script = embed._read("embed.js").decode()
     for part, name in set(re.findall(r"\bt\.(\w+)\.(\w+)", script)):
-        assert name in answer.json[part], f"{part}.{name}"
+        assert name in answer.json[part] or name in texts.FOR_MAIL, f"{part}.{name}"
 
 
 def holes(found: Any) -> dict[str, set[str]]:
