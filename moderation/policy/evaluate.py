@@ -4,7 +4,9 @@ A condition has three outcomes. CEL already gives the third: a variable that is 
 and ``&&`` absorb when the other side settles the matter. What remains an error is sorted here. If everything that is
 missing belongs to facts which the caller said it did not have (``not_given``), the rule does not apply and is listed;
 otherwise something that was owed is missing - a score, say - and the comment goes to a human with the reason
-``not_scored``. Values that do not fit the schema (NaN above all: CEL says ``NaN > 0.9`` is false) are absent.
+``not_scored``. A text in a language that the model does not know has no scores, which is no fault: where the policy has a rule
+for such languages, the rules that need a score do not apply and are listed, and otherwise a human reads it. Values that do not
+fit the schema (NaN above all: CEL says ``NaN > 0.9`` is false) are absent.
 """
 
 from collections.abc import Mapping
@@ -121,6 +123,8 @@ class Ruling:
 
 
 _ALWAYS: Final = frozenset({"human_rejected_before", "not_given", "audit_draw"})
+_OF_THE_LANGUAGE: Final = frozenset(name for name, signal in SIGNALS.items() if signal.kind is Kind.SCORE) - {"spam"}
+"""What the toxicity model says, and says of no language that it does not know; advertising shows by more than its words."""
 
 
 def evaluate(policy: Policy, signals: Mapping[str, object]) -> Ruling:
@@ -133,6 +137,7 @@ def evaluate(policy: Policy, signals: Mapping[str, object]) -> Ruling:
     }
     activation = ENVIRONMENT.Activation(present)
     given_up = _not_given(present)
+    unread = _OF_THE_LANGUAGE if _minds_the_language(policy, present) else frozenset[str]()
 
     matched: list[MatchedRule] = []
     not_evaluated: list[str] = []
@@ -147,7 +152,7 @@ def evaluate(policy: Policy, signals: Mapping[str, object]) -> Ruling:
             matched.append(_match(rule, policy, present))
             continue
         missing = rule.when.names - present.keys()
-        owed = {name for name in missing if SIGNALS[name].fact not in given_up}
+        owed = {name for name in missing - unread if SIGNALS[name].fact not in given_up}
         if missing and not owed:
             not_evaluated.append(rule.name)
         else:
@@ -189,6 +194,13 @@ def _holds(condition: Condition, activation: cel.Activation) -> bool | None:
 def _not_given(present: Mapping[str, object]) -> frozenset[str]:
     names = present.get("not_given")
     return (frozenset(names) if isinstance(names, list) else frozenset()) - OWED_FACTS
+
+
+def _minds_the_language(policy: Policy, present: Mapping[str, object]) -> bool:
+    """Tell whether the text is in a language that is not served and a rule of the policy says what becomes of those."""
+    return present.get("language_served") is False and any(
+        rule.when is not None and "language_served" in rule.when.names for rule in policy.rules
+    )
 
 
 def _match(rule: Rule, policy: Policy, present: Mapping[str, object]) -> MatchedRule:

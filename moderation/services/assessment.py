@@ -4,7 +4,7 @@ The same ``assess`` serves the worker and the doors that must answer at once. A 
 leaves the scores absent; the policy then puts the comment before a human.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -22,7 +22,7 @@ from moderation.policy.evaluate import Ruling, evaluate
 from moderation.policy.explain import explain
 from moderation.policy.rules import Policy
 from moderation.policy.verdict import Verdict
-from moderation.scoring.choice import BY_THE_INSTALLATION, SiteModels
+from moderation.scoring.choice import BY_THE_INSTALLATION, LANGUAGES, SiteModels
 from moderation.services import facts, policies, posts
 from moderation.services.asking import Scored, Scoring, named
 from moderation.services.authors import AuthorClaim
@@ -52,10 +52,23 @@ def assess(
     *,
     models: SiteModels = BY_THE_INSTALLATION,
 ) -> Assessed:
-    """Score, measure and judge one revision; needs no database and no transaction."""
+    """Score, measure and judge one revision; needs no database and no transaction.
+
+    What a model says of a language that it does not know is told to nobody and kept nowhere.
+    """
     scored = score(signals.text_to_score(revision, given), models)
     found = signals.compute(revision, given, scored.values, scored.spam)
+    if found.get("language_served") is False:
+        scored = _without_guesses(scored, str(found["language"]))
     return Assessed(found, scored, evaluate(policy, found), evaluate(shadow, found) if shadow else None)
+
+
+def _without_guesses(scored: Scored, language: str) -> Scored:
+    """Take away what was said of a language that is not served; the model beside may know it."""
+    beside = scored.beside
+    if beside is not None and language not in LANGUAGES.get(named(beside.model_version), ("en",)):
+        beside = None
+    return replace(scored, values=None if scored.values is None else {}, beside=beside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

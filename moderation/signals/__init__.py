@@ -46,7 +46,8 @@ def compute(revision: Revision, facts: Facts, scores: Mapping[str, float] | None
     """Measure all signals of one revision.
 
     ``scores`` (attribute to calibrated probability) and ``spam`` (probability) come from the scorers, given ``text_to_score``;
-    ``None`` and values that are not probabilities are absent from the result. Every value is finite and fits the schema. Never
+    ``None`` and values that are not probabilities are absent from the result. So are the scores of a text in a language that
+    the scorer does not know: they would mean nothing. Every value is finite and fits the schema. Never
     raises; about 1 ms.
     """
     found: dict[str, Any] = {}
@@ -59,7 +60,8 @@ def compute(revision: Revision, facts: Facts, scores: Mapping[str, float] | None
             found |= measure(revision, facts, view)
         except Exception as error:  # noqa: BLE001 - total by contract; recorded, and the absence asks a human
             failed.append(f"{name}: {type(error).__name__}")
-    found |= {name: score for name, score in (scores or {}).items() if name in _SCORES}
+    if found.get("language_served") is not False:
+        found |= {name: score for name, score in (scores or {}).items() if name in _SCORES}
     found["spam"] = spam
     if "sexual" not in found:
         found["sexual"] = found.get("sexual_explicit", found.get("obscene"))

@@ -148,6 +148,38 @@ def test_a_trusted_author_in_another_language_passes_into_the_audit() -> None:
     assert (ruling.verdict, ruling.audit) == (Verdict.APPROVE, True)
 
 
+TOXICITY = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack", "sexual_explicit", "sexual")
+FOREIGN = {name: value for name, value in CALM.items() if name not in TOXICITY} | {"language_served": False}
+
+
+@pytest.mark.parametrize("name", ["standard", "strict", "postmoderate"])
+def test_a_language_that_no_model_knows_has_no_scores_and_is_held_for_that_alone(name: str) -> None:
+    ruling = evaluate(POLICIES[name], FOREIGN)
+    assert [match.name for match in ruling.matched] == ["language"]
+    assert not ruling.publish
+    assert {"threat", "hate", "attack", "sexual"} <= set(ruling.not_evaluated)
+    assert not ruling.unknown
+
+
+def test_a_trusted_author_without_scores_for_the_language_passes_into_the_audit() -> None:
+    ruling = evaluate(POLICIES["standard"], FOREIGN | {"trusted": True, "newcomer": False})
+    assert (ruling.verdict, ruling.audit) == (Verdict.APPROVE, True)
+
+
+def test_a_policy_that_forgot_about_languages_lets_none_pass_unread() -> None:
+    policy = policy_of('when = "toxicity >= 0.5"\nverdict = "flag"\nreason = 1')
+    ruling = evaluate(policy, FOREIGN)
+    assert [match.name for match in ruling.matched] == ["not scored"]
+    assert ruling.unknown == ("toxicity",)
+
+
+@pytest.mark.parametrize("without", [{"spam"}, set(TOXICITY)])
+def test_another_language_excuses_neither_a_missing_spam_score_nor_scores_of_the_own_one(without: set[str]) -> None:
+    kept = {name: value for name, value in (FOREIGN if without == {"spam"} else CALM).items() if name not in without}
+    ruling = evaluate(POLICIES["standard"], kept | {"trusted": True, "newcomer": False})
+    assert "not scored" in {match.name for match in ruling.matched}
+
+
 def test_a_threat_goes_before_everything_and_alerts() -> None:
     threat = evaluate(POLICIES["standard"], CALM | {"threat": 0.2})
     spam = evaluate(POLICIES["standard"], CALM | {"spam": 0.6})

@@ -12,7 +12,7 @@ from moderation.models import Assessment, Decision, Job, JobKind, LinkDomain, Mo
 from moderation.policy.verdict import Verdict
 from moderation.scoring.choice import SiteModels
 from moderation.services import assessment
-from moderation.services.asking import Scored
+from moderation.services.asking import Beside, Scored
 from moderation.services.assessment import CheckRequest
 from moderation.services.authors import AuthorClaim
 from moderation.services.posts import PostReference
@@ -51,6 +51,31 @@ def test_a_threat_stands_before_an_insult_in_the_queue(blog: Any) -> None:
     threat = blog.judged(THREAT)
     assert blog.queue()[0].comment.id == threat.id
     assert blog.queue()[0].alert
+
+
+FOREIGN = "Das ist doch alles gelogen und kein Mensch glaubt euch noch ein Wort."
+
+
+def test_a_language_that_the_model_does_not_know_has_no_toxicity_score_anywhere_and_waits_for_a_human(blog: Any) -> None:
+    view = blog.judged(FOREIGN)
+    (case,) = blog.queue()
+    assert (view.status, view.visible_revision) == ("flagged", None)
+    assert [reason["reason"] for reason in case.reasons] == ["language"]
+    assert set(view.scores) == {"spam"}
+    assert "toxicity" not in view.signals
+    assert "attack" in view.not_evaluated
+    with blog.database.reading() as session:
+        assert [set(score.values) for score in session.scalars(select(Score))] == [{"spam"}]
+
+
+@pytest.mark.parametrize(("beside", "kept"), [("multilingual+0a1b2c3d", True), ("unbiased+0a1b2c3d", False)])
+def test_the_model_beside_keeps_its_scores_only_of_a_language_that_it_knows(blog: Any, beside: str, *, kept: bool) -> None:
+    blog.submit("C'est vraiment n'importe quoi, cet article est une honte pour ce journal.")
+    second = Beside({"toxicity": 0.7}, beside, "onnx")
+    blog.worker(score=lambda *_: Scored({"toxicity": 0.01}, 0.01, "bundled-3+0a1b2c3d", beside=second)).drain()
+    with blog.database.reading() as session:
+        shadows = [score.values for score in session.scalars(select(Score).where(Score.mode == Mode.SHADOW))]
+    assert shadows == ([{"toxicity": 0.7}] if kept else [])
 
 
 def test_what_fails_to_be_scored_goes_to_a_human(blog: Any) -> None:
