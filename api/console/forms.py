@@ -1,6 +1,8 @@
 """What the console's forms and addresses may say."""
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
 from api.schemas.fields import Line, Moment, Number, Text
 from moderation.models import DeliveryState, KeyKind, Openness, Role
@@ -72,6 +74,29 @@ class LetterForm(Form):
     reason = Number(least=1, most=9)
     note = Text(longest=2000, load_default="")
     code = Line(longest=12, load_default="")
+
+
+class ChoiceForm(Form):
+    """What somebody wants to be told; what is not ticked is not sent."""
+
+    urgent = fields.Boolean(load_default=False)
+    waiting = fields.Boolean(load_default=False)
+    digest = fields.Boolean(load_default=False)
+
+
+class PlanForm(Form):
+    """When people are told: hours of the day, comma or space between, and hours of waiting."""
+
+    digest_hours = Line(longest=100, load_default="")
+    waiting_hours = Number(required=True, most=168)
+
+    @post_load
+    def split(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Return the hours as numbers."""
+        hours = data["digest_hours"].replace(",", " ").split()
+        if not all(hour.isascii() and hour.isdigit() and len(hour) <= 2 for hour in hours):
+            raise ValidationError("Give hours such as 8, 18.", "digest_hours")
+        return {**data, "digest_hours": [int(hour) for hour in hours]}
 
 
 class WaveForm(OnceForm):

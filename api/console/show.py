@@ -43,6 +43,8 @@ SAID: Final = {
     "no-code": "Codes are off.",
     "endpoint": "Done.",
     "replayed": "On its way again.",
+    "notices": "Noted.",
+    "test-mail": "The mail server took it. Look for it in your inbox, and among unwanted mail.",
     "test": "A test event is on its way; look for it below in a moment.",
 }
 """What is said after an act, by the word in the address."""

@@ -22,6 +22,7 @@ CONSOLE_IDS = {
     "user_id": "usr_" + "0" * 32,
     "key_id": "key_" + "0" * 32,
     "batch": "0" * 32,
+    "message_id": "msg_" + "0" * 32,
 }
 
 

@@ -1,0 +1,130 @@
+"""What those who look after the site are told by mail, and when; whether mail works; and the letters that were given up."""
+
+from typing import Any
+
+from flask import Response
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as Answer
+
+from api import limits
+from api.auth import by, needs, principal
+from api.console.desk import user_id
+from api.console.door import back, blp, form, page, signed_in
+from api.console.forms import ChoiceForm, Form, PlanForm
+from api.context import context
+from moderation.errors import Refused
+from moderation.ids import new_id, read
+from moderation.ids import show as public_id
+from moderation.models import DeliveryState
+from moderation.outbound.mail import ADVICE, Letter, Mailer
+from moderation.services import letters, messages, notices
+from moderation.services.notices import Choice
+
+KINDS = {
+    "urgent": "a threat or private information, and what was handed to the editors",
+    "waiting": "what waits too long",
+    "digest": "the digest",
+}
+
+
+@blp.get("/notices")
+@needs("console:decide")
+def told() -> Response:
+    """Show who is told what, and when."""
+    return _notices()
+
+
+@blp.post("/notices/mine")
+@needs("console:decide")
+def choose() -> Answer:
+    """Note what one wants to be told."""
+    asked = form(ChoiceForm())
+    runtime = context().runtime
+    runtime.database.transact(
+        lambda session: notices.choose(session, principal().site_id, user_id(), Choice(**asked), by=by(), now=runtime.clock.now())
+    )
+    return back("told", "notices")
+
+
+@blp.post("/notices/plan")
+@needs("console:lead")
+def plan() -> Answer:
+    """Set the hours of the digest, and when waiting is an alarm."""
+    asked = form(PlanForm())
+    runtime = context().runtime
+
+    def act(session: Session) -> None:
+        notices.set_plan(
+            session,
+            principal().site_id,
+            digest_hours=asked["digest_hours"],
+            waiting_minutes=asked["waiting_hours"] * 60,
+            by=by(),
+            now=runtime.clock.now(),
+        )
+
+    try:
+        runtime.database.transact(act)
+    except Refused as refused:
+        return _notices(problem=refused.detail)
+    return back("told", "notices")
+
+
+@blp.post("/notices/test")
+@needs("console:decide")
+def send_test() -> Answer:
+    """Mail oneself a few words, and say what the mail server made of it."""
+    form(Form())
+    here = context()
+    here.limits.spend(limits.AUTHOR, f"test mail:{user_id().hex}")
+    mailer = Mailer.from_settings(here.runtime.settings)
+    if mailer is None:
+        return _notices(problem="There is no mail server.")
+    site = signed_in().site_title
+    letter = Letter(
+        id=public_id("message", new_id()),
+        to=signed_in().email,
+        subject=f"[{site}] A test",
+        text="If you read this, mail about comments reaches you.\n",
+    )
+    # No transaction is open: a slow server holds up this page alone.
+    reply = mailer.send(letter, now=here.runtime.clock.now())
+    if not reply.ok:
+        return _notices(problem=f"Not sent: {ADVICE[reply.error or 'protocol']}.")
+    return back("told", "test-mail")
+
+
+@blp.post("/notices/<message_id>/retry")
+@needs("console:lead")
+def retry_letter(message_id: str) -> Answer:
+    """Send a letter again that was given up."""
+    number = read("message", message_id)
+    runtime = context().runtime
+    runtime.database.transact(
+        lambda session: messages.retry(session, principal().site_id, number, by=by(), now=runtime.clock.now()).id
+    )
+    return back("told", "replayed")
+
+
+def _notices(*, problem: str = "") -> Response:
+    site_id = principal().site_id
+    settings = context().runtime.settings
+    with context().runtime.database.reading() as session:
+        people = notices.choices(session, site_id)
+        values: dict[str, Any] = {
+            "plan": notices.plan(session, site_id),
+            "dead": messages.page(session, site_id, state=DeliveryState.DEAD),
+            "names": {user.id: user.name for user, _, _ in people},
+        }
+    return page(
+        "notices.html",
+        status=422 if problem else 200,
+        place="told",
+        people=people,
+        mine=next((choice for user, _, choice in people if user.id == user_id()), None),
+        kinds=KINDS,
+        mails=settings.mail_from if settings.smtp_url is not None else None,
+        lasting=letters.lasting,
+        problem=problem,
+        **values,
+    )
