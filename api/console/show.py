@@ -168,9 +168,10 @@ def ago(moment: datetime, now: datetime) -> str:
 
 def reason(key: int | str | None) -> str:
     """Return a reason's name, or the sentence of one that no moderator picks."""
-    if isinstance(key, int) and key in REASONS:
-        return REASONS[key].name
-    return FIXED_REASONS.get(str(key), "")
+    word = str(key)
+    if word.isascii() and word.isdecimal() and (found := REASONS.get(int(word))):
+        return found.name
+    return FIXED_REASONS.get(word, "")
 
 
 def percent(value: float) -> str:

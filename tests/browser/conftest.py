@@ -4,6 +4,7 @@ Every page is watched. A dialog, an uncaught error, a line in the console that i
 policy, a request that fails: each of them fails the test, unless the test said before that it would come (``Watch.expects``).
 """
 
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -12,10 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import Request as HttpRequest
+from urllib.request import urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, Response, sync_playwright
+from standardwebhooks.webhooks import Webhook
 from werkzeug.serving import make_server
 
 from api.demo import create_app
@@ -206,6 +210,18 @@ class Blog:
             "/v1/comments", key=self.keys.secret_key, query_string=query
         ).json["items"]
         return found
+
+    def told(self, number: int, *, type: str, timestamp: str, comment: str, post: str, seq: Any) -> None:  # noqa: A002
+        """Send the blog a webhook as the deliver worker does."""
+        said = {"type": type, "timestamp": timestamp, "data": {"comment": {"id": comment}, "post": {"id": post}, "seq": seq}}
+        body, name, now = json.dumps(said), f"msg_{number}", datetime.now(UTC)
+        headers = {
+            "webhook-id": name,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(self.keys.webhook_secret).sign(name, now, body),
+        }
+        with urlopen(HttpRequest(f"{self.url}/webhooks/tidegate", data=body.encode(), headers=headers), timeout=20) as answer:
+            assert answer.status == 200
 
     def decide(self, verdict: str, **more: Any) -> None:
         """Decide about the newest comment."""

@@ -7,13 +7,12 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import update
 
 from moderation.models import Case
-from tests.api.conftest import ABUSIVE, CIVIL, Door
+from tests.api.conftest import ABUSIVE, Door
 from tests.api.console.conftest import link_for
-from tests.browser.conftest import PHONE, Installation, OpenContext, Watch, check_for_everybody, fits
+from tests.browser.conftest import PHONE, Installation, OpenContext, Watch, fits
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("queue", "overview", "posts", "words", "policy", "people", "deliveries", "account", "queue?tab=audit")
 TURNED_DOWN = r"answered 4(09|22)|status of 4(09|22)"
 """What a browser says of an answer that tells a moderator that somebody was faster."""
 
@@ -164,20 +163,3 @@ def test_selected_words_are_taken_out(installation: Installation, page: Page) ->
     said(page, "The words are out.")
     expect(page.locator(".card > .body")).to_have_text(f"{ABUSIVE} Ring me at […].")
     assert installation.door.shown(held["id"])["revision"] == 2
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_keeps_anybody_out(installation: Installation, person: OpenContext, watch: Watch, scheme: Any) -> None:
-    hold(installation.door, 2)
-    decided(installation.door, CIVIL)
-    installation.door.post("/v1/endpoints", {"url": "http://127.0.0.1:9/x"})
-    page = come_in(installation, person(viewport=PHONE, color_scheme=scheme).new_page(), "admin")
-    page.keyboard.press("a")
-    said(page, "Approved.")
-    for path in PAGES:
-        page.goto(f"{installation.url}/console/{path}")
-        fits(page)
-        assert watch.seen == [], path
-        check_for_everybody(page)
-        # What axe tries out on a page to judge it is not the page's.
-        watch.seen[:] = [each for each in watch.seen if "inline style" not in each and "style-src-attr inline" not in each]

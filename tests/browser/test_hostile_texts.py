@@ -9,18 +9,15 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
-from standardwebhooks.webhooks import Webhook
 
 from api.demo_blog.articles import ARTICLES
 from moderation.ids import read, show
@@ -257,22 +254,9 @@ def test_on_the_authors_own_page(discussed: Blog, page: Page) -> None:
             assert page.locator("textarea").input_value() == comment["body"]
 
 
-def told(blog: Blog, number: int, vector: str) -> None:
-    """Send the demo blog a webhook as we sign them, with a text wherever it shows one."""
-    data = {"comment": {"id": vector}, "post": {"id": vector}, "seq": vector}
-    body, name, now = json.dumps({"type": vector, "timestamp": vector, "data": data}), f"msg_{number}", datetime.now(UTC)
-    headers = {
-        "webhook-id": name,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(blog.keys.webhook_secret).sign(name, now, body),
-    }
-    with urlopen(Request(f"{blog.url}/webhooks/tidegate", data=body.encode(), headers=headers), timeout=20) as answer:
-        assert answer.status == 200
-
-
 def test_in_what_the_demo_blog_was_told(blog: Blog, page: Page) -> None:
     for some in slices(VECTORS, 50):
         for vector in some:
-            told(blog, VECTORS.index(vector), vector)
+            blog.told(VECTORS.index(vector), type=vector, timestamp=vector, comment=vector, post=vector, seq=vector)
         page.goto(f"{blog.url}/received")
         assert page.evaluate(TEXTS, "tbody td")[: 5 * len(some)] == [vector for vector in reversed(some) for _ in range(5)]
