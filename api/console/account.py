@@ -4,6 +4,7 @@ import secrets
 from typing import Any
 from uuid import UUID
 
+import segno
 from flask import Response
 from werkzeug.wrappers import Response as Answer
 
@@ -137,6 +138,7 @@ def _shown(*, problem: str | None = None, status: int = 200, salt: bytes | None 
         user = session.get_one(User, who)
     salt = salt or secrets.token_bytes(SALT)
     shared = passwords.code_secret(runtime.settings.secret, who, salt)
+    address_of_codes = passwords.code_address(shared, email=here.email, site=here.site_title)
     return page(
         "account.html",
         status=status,
@@ -146,7 +148,8 @@ def _shown(*, problem: str | None = None, status: int = 200, salt: bytes | None 
         user=user,
         salt=salt.hex(),
         shared=" ".join(shared[place : place + 4] for place in range(0, len(shared), 4)),
-        code_address=passwords.code_address(shared, email=here.email, site=here.site_title),
+        code_address=address_of_codes,
+        qr=segno.make(address_of_codes, error="m", micro=False),
         mine=principal().key_id,
         shortest=passwords.SHORTEST,
     )

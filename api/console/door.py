@@ -23,7 +23,7 @@ from moderation.runtime import Runtime
 from moderation.services import signing_in
 from moderation.services.keys import Principal
 from moderation.services.privacy import keyed_hash
-from moderation.services.signing_in import NotSignedIn, SignedIn
+from moderation.services.signing_in import Elsewhere, NotSignedIn, SignedIn
 
 log = structlog.get_logger(__name__)
 
@@ -129,6 +129,7 @@ def page(template: str, *, status: int = 200, **values: Any) -> Response:
     values = {
         "here": here,
         "csrf": csrf_token() if here is not None else "",
+        "elsewhere": _elsewhere,
         "can": (lambda permission: may(here.principal, permission)) if here is not None else (lambda _: False),
         "once": secrets.token_hex(8),
         "now": context().runtime.clock.now(),
@@ -141,6 +142,15 @@ def page(template: str, *, status: int = 200, **values: Any) -> Response:
         # The address of a form is not a page to come back to.
         answer.headers["HX-Push-Url"] = "false"
     return answer
+
+
+def _elsewhere() -> list[Elsewhere]:
+    """Return the other sites of who is signed in, for the pages that offer them."""
+    found = signed_in().principal
+    if found.user_id is None:
+        return []
+    with context().runtime.database.reading() as session:
+        return signing_in.elsewhere(session, found.site_id, found.user_id)
 
 
 def _refuse_foreign(runtime: Runtime) -> None:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as Answer
 from api import limits
 from api.auth import PUBLIC, needs, principal
 from api.console.door import address, blp, cookie_name, form, let_in, page
-from api.console.forms import SignInForm, TokenForm
+from api.console.forms import SignInForm, SiteForm, TokenForm
 from api.context import context
 from moderation.errors import TidegateError
 from moderation.services import passwords, signing_in
@@ -83,6 +83,16 @@ def sign_out() -> Answer:
     answer = redirect(url_for("console.login"), code=303)
     answer.delete_cookie(cookie_name())
     return answer
+
+
+@blp.post("/site")
+@needs("console:read")
+def change_site() -> Answer:
+    """Go on in another site, without signing in anew."""
+    site = form(SiteForm())["site"]
+    runtime, number = context().runtime, principal().key_id
+    cookie = runtime.database.transact(lambda session: signing_in.move(session, number, site, now=runtime.clock.now()))
+    return let_in(redirect(url_for("console.queue"), code=303), cookie)
 
 
 def _by_link(asked: dict[str, str]) -> str:

@@ -195,6 +195,12 @@ class CodesForm(Form):
     code = Line(longest=20, load_default="")
 
 
+class SiteForm(Form):
+    """The name of another site."""
+
+    site = Line(longest=80, required=True)
+
+
 class SessionForm(Form):
     """Which session is to end; none for all others."""
 
@@ -222,7 +228,13 @@ class DeliveriesQuery(Form):
     state = fields.String(load_default="", validate=validate.OneOf(["", *(str(state) for state in DeliveryState)]))
 
 
+class PublisherForm(Form):
+    """What to do with a publisher."""
+
+    act = fields.String(required=True, validate=validate.OneOf(["pause", "resume"]))
+
+
 class EndpointForm(Form):
-    """What to do with an endpoint or a publisher."""
+    """What to do with an endpoint."""
 
     act = fields.String(required=True, validate=validate.OneOf(["pause", "resume", "test", "replay"]))

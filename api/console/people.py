@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as Answer
 
 from api.auth import by, needs, principal
 from api.console.door import back, blp, form, page
-from api.console.forms import DeliveriesQuery, EndpointForm, KeyForm, MemberForm
+from api.console.forms import DeliveriesQuery, EndpointForm, KeyForm, MemberForm, PublisherForm
 from api.context import context
 from moderation.errors import NotFound, Refused
 from moderation.ids import read
@@ -192,6 +192,25 @@ def act_on_endpoint(endpoint_id: str) -> Answer:
 
     runtime.database.transact(act)
     return back("outgoing", {"test": "test", "replay": "replayed"}.get(asked, "endpoint"))
+
+
+@blp.post("/publishers/<publisher_id>")
+@needs("console:admin")
+def act_on_publisher(publisher_id: str) -> Answer:
+    """Pause keeping a blog up to date, or go on with all that it missed."""
+    number = read("publisher", publisher_id)
+    asked = form(PublisherForm())["act"]
+    runtime = context().runtime
+    site_id, now = principal().site_id, runtime.clock.now()
+
+    def act(session: Any) -> None:
+        if asked == "pause":
+            publishing.pause(session, site_id, number, by=by(), now=now)
+        else:
+            publishing.resume(session, site_id, number, by=by(), now=now)
+
+    runtime.database.transact(act)
+    return back("outgoing", "endpoint" if asked == "pause" else "replayed")
 
 
 @blp.post("/deliveries/<delivery_id>/replay")

@@ -131,14 +131,51 @@ def redeem(session: Session, token: str, *, now: datetime) -> str:
     return begin(session, link.site_id, link.user_id, now=now)
 
 
-def begin(session: Session, site_id: UUID, user_id: UUID, *, now: datetime) -> str:
-    """Begin a session of somebody who proved who they are; returns the cookie."""
+def begin(session: Session, site_id: UUID, user_id: UUID, *, now: datetime, since: datetime | None = None) -> str:
+    """Begin a session of somebody who proved who they are, now or at ``since``; returns the cookie."""
     cookie = secrets.token_urlsafe(32)
-    made = ConsoleSession(id=new_id(), created_at=now, site_id=site_id, user_id=user_id, digest=_digest(cookie), seen_at=now)
+    made = ConsoleSession(
+        id=new_id(), created_at=since or now, site_id=site_id, user_id=user_id, digest=_digest(cookie), seen_at=now
+    )
     session.add(made)
     actor = show("user", user_id)
     audit.record(session, site_id=site_id, actor=actor, action="session.started", subject=actor, now=now)
     session.flush()
+    return cookie
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another site that a person looks after."""
+
+    name: str
+    title: str
+
+
+def elsewhere(session: Session, site_id: UUID, user_id: UUID) -> list[Elsewhere]:
+    """Return the other sites that a person has a role in, by title."""
+    rows = session.execute(
+        select(Site.name, Site.title)
+        .join(Membership, Membership.site_id == Site.id)
+        .where(Membership.user_id == user_id, Site.id != site_id)
+        .order_by(Site.title, Site.name)
+    )
+    return [Elsewhere(name, title) for name, title in rows]
+
+
+def move(session: Session, session_id: UUID, site: str, *, now: datetime) -> str:
+    """Go on in another site that the person has a role in, under a new cookie, which is returned; the old session ends.
+
+    The new one ends when the old one would have: who moves to and fro is not signed in for ever. Raises NotFound.
+    """
+    old = session.get_one(ConsoleSession, session_id)
+    there = session.scalars(
+        select(Site).join(Membership, Membership.site_id == Site.id).where(Site.name == site, Membership.user_id == old.user_id)
+    ).first()
+    if there is None:
+        raise NotFound("site", site)
+    cookie = begin(session, there.id, old.user_id, now=now, since=old.created_at)
+    end(session, old.id, now=now)
     return cookie
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pyotp
 import pytest
+import segno
 from sqlalchemy import select, update
 
 from moderation.models import Audit, Comment, ConsoleSession, Openness, Post, Role, Subject
-from moderation.services import passwords, policies, sites
+from moderation.outbound.http import Guard
+from moderation.services import passwords, policies, publishing, sites
 from tests.api.conftest import ABUSIVE, CIVIL
 from tests.api.console.conftest import Browser, Page, SignIn, link_for
 
@@ -170,6 +172,42 @@ def test_a_delivery_is_sent_again(door: Any, sign_in: SignIn) -> None:
     assert "paused" in browser.open("/console/deliveries?state=paused").text
     browser.send("/replay")
     assert door.get("/v1/deliveries").json["items"][0]["state"] == "paused"
+
+
+def test_a_blog_is_paused_and_gets_what_it_missed(door: Any, sign_in: SignIn) -> None:
+    def states() -> tuple[str, list[str]]:
+        with door.runtime.database.reading() as session:
+            (blog,) = publishing.page(session, sites.find(session, "blog").id)
+            return blog.state, [each.state for each in publishing.publications(session, blog.site_id)]
+
+    runtime = door.runtime
+    with runtime.database.transaction() as session:
+        publishing.create(
+            session,
+            sites.find(session, "blog").id,
+            url="http://127.0.0.1:9/{id}",
+            guard=Guard(("127.0.0.1:9",)),
+            secret=runtime.settings.secret,
+            by="test",
+            now=datetime.now(UTC),
+        )
+    door.decided(CIVIL)
+    browser = sign_in("admin")
+    browser.open("/console/deliveries")
+    assert "Send again, with all that it missed" in browser.send("/publishers/pub_", act="pause").text
+    assert states() == ("paused", ["paused"])
+    assert "On its way again." in browser.send("/publishers/pub_", act="resume").text
+    assert states() == ("active", ["pending"])
+    assert sign_in("editor").open("/console/deliveries").status == 403
+
+
+def test_the_key_of_the_codes_is_drawn_for_a_phone(sqlite_sign_in: SignIn) -> None:
+    page = sqlite_sign_in().open("/console/account")
+    address = next(link for link in page.links if link.startswith("otpauth:"))
+    drawn = next(given["d"] for tag, given in page.elements if tag == "path")
+    qr = segno.make(address, error="m", micro=False)
+    dark = {(x, y) for y, row in enumerate(qr.matrix_iter(border=4)) for x, is_dark in enumerate(row) if is_dark}
+    assert {(int(x), int(y)) for x, y in re.findall(r"M(\d+) (\d+)h1v1h-1z", drawn or "")} == dark
 
 
 def test_a_password_and_codes_open_the_console(door: Any, sign_in: SignIn) -> None:
