@@ -212,7 +212,7 @@ def test_the_card_says_why_and_shows_what_stands_around(door: Any, sign_in: Sign
         f"(approved) {CIVIL}",
         "standard@1 asked a person about version 1",
         "toxicity 0.",
-        "from 0.60",
+        "from 0.50",
     ):
         assert said in text, said
 
