@@ -1,4 +1,4 @@
-"""The relay: gives events and audit rows their places, rings again for what is due, announces digests and alarms, and tidies up.
+"""The relay: gives events and audit rows their places, rings again for what is due, announces, draws for the audit, tidies up.
 
 Any number of relays may run. One at a time holds the sealer's lease and numbers what was committed; all of them ring.
 """
@@ -6,6 +6,8 @@ Any number of relays may run. One at a time holds the sealer's lease and numbers
 import signal
 import threading
 import time
+from datetime import timedelta
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -17,13 +19,16 @@ from moderation.config import Settings
 from moderation.failpoints import failpoint
 from moderation.models import Audit, Event
 from moderation.runtime import Runtime
-from moderation.services import housekeeping, notices, processes, sealing
+from moderation.services import desk, housekeeping, notices, processes, sealing, sites
 
 log = structlog.get_logger(__name__)
 
 EVERY = 0.25
 RING_EVERY = 1.0
 TIDY_EVERY = 600.0
+AUDIT_EVERY = 600.0
+DRAWING = "drawing"
+DRAWING_LEASE = timedelta(seconds=AUDIT_EVERY / 2)
 NOTICES_EVERY = 30.0
 
 
@@ -36,7 +41,7 @@ class Relay:
         self.ending = threading.Event()
         self._audit_key = sealing.audit_key(runtime.settings.secret)
         self._started_at = runtime.clock.now()
-        self._due = {"ring": 0.0, "beat": 0.0, "tidy": 0.0, "notices": 0.0}
+        self._due = {"ring": 0.0, "beat": 0.0, "tidy": 0.0, "notices": 0.0, "audit": time.monotonic() + AUDIT_EVERY}
 
     def run(self) -> None:
         """Turn every quarter of a second, at once while there is more to place; survive whatever the database does."""
@@ -69,7 +74,20 @@ class Relay:
             with self.runtime.database.transaction() as session:
                 if housekeeping.tidy(session, now=self.runtime.database.now(session)):
                     self._due["tidy"] = 0.0
+        if self._is_due("audit", AUDIT_EVERY):
+            self._draw()
         return more
+
+    def _draw(self) -> None:
+        """Draw each site's comments for the audit, one relay at a time."""
+        database = self.runtime.database
+        with database.transaction() as session:
+            now = database.now(session)
+            if not sealing.take_lease(session, DRAWING, holder=self.name, now=now, lease=DRAWING_LEASE):
+                return
+            found = [(site.id, site.time_zone) for site in sites.everything(session)]
+        for site_id, time_zone in found:
+            database.transact(partial(desk.draw_daily, site_id=site_id, time_zone=time_zone, now=now))
 
     def _place(self) -> bool:
         with self.runtime.database.reading() as session:

@@ -27,6 +27,7 @@ NAMES = {
     "appeals": "Published after a second look",
     "removed": "Public before a person took them down",
     "unscored": "Without a score",
+    "machine": "Held by the machine",
     "newcomers": "Newcomers' comments that were held",
     "regulars": "Regulars' comments that were held",
 }
@@ -35,6 +36,7 @@ PREFIXES = {
     "rejected": "Rule “{}” would have stopped these, and a person rejected them",
     "rule": "Held by rule “{}”, approved by a person",
     "language": "Held, in language {}",
+    "term": "Held, and naming a group: {}",
     "reversed": "Rejections that another decision reversed: {}",
     "reason": "It would have published these, and a person rejected them: {}",
     "post": "Cases under one post",

@@ -20,6 +20,8 @@ ESCALATED = False
 NEWCOMERS = (review.of_newcomer(), Case.kind != CaseKind.AUDIT)
 DRAWN_WITHIN = timedelta(days=7)
 DRAWN_FROM = 2000
+DAILY = 5
+"""Comments that are drawn for the audit each day by themselves, where chance has not drawn as many."""
 AUDIT_HARM = 0.1
 """Cases drawn for the audit wait behind those that anything speaks against."""
 UNDOABLE = timedelta(hours=1)
@@ -139,6 +141,24 @@ def draw_audit(session: Session, site_id: UUID, *, count: int, now: datetime) ->
     return drawn
 
 
+def draw_daily(session: Session, site_id: UUID, *, time_zone: str, now: datetime) -> int:
+    """Draw what is missing of DAILY comments since midnight in the site's time zone; returns how many.
+
+    Where nobody reads them, no more than a week's are left lying.
+    """
+    midnight = _midnight(time_zone, now)
+    is_audit = (Case.site_id == site_id, Case.kind == CaseKind.AUDIT)
+    lying = session.scalars(select(Case.created_at).where(*is_audit, Case.closed_at.is_(None))).all()
+    read = session.scalars(select(Case.created_at).where(*is_audit, Case.closed_at >= midnight)).all()
+    drawn = sum(at >= midnight for at in (*lying, *read))
+    missing = min(DAILY - drawn, DAILY * DRAWN_WITHIN.days - len(lying))
+    return draw_audit(session, site_id, count=missing, now=now) if missing > 0 else 0
+
+
+def _midnight(time_zone: str, now: datetime) -> datetime:
+    return now.astimezone(ZoneInfo(time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def last_of(session: Session, site_id: UUID, user_id: UUID, *, now: datetime) -> Last | None:
     """Return a person's newest decision of the last hour that nothing followed, None where there is none."""
     row = session.execute(
@@ -165,7 +185,7 @@ def last_of(session: Session, site_id: UUID, user_id: UUID, *, now: datetime) ->
 
 def today(session: Session, site_id: UUID, *, time_zone: str, now: datetime) -> Today:
     """Return the day's figures."""
-    midnight = now.astimezone(ZoneInfo(time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = _midnight(time_zone, now)
     by_people: list[ColumnElement[bool] | TextClause] = [
         Decision.site_id == site_id,
         BY_PEOPLE,

@@ -27,9 +27,11 @@ from moderation.models import (
     JobKind,
     Post,
     Publication,
+    Revision,
     Status,
 )
 from moderation.policy.verdict import Verdict
+from moderation.services import terms
 from moderation.services.shares import BY_PEOPLE, Share, share
 
 WITHIN = timedelta(days=30)
@@ -39,6 +41,10 @@ STUCK = text("publication.state IN ('dead', 'paused')")
 LATE = timedelta(minutes=10)
 """How long the blog may be behind before it is said."""
 MOST_POSTS = 3
+ALARM_FROM = 50
+"""Comments of a group before its share says anything ..."""
+ALARM_AT = 2.0
+"""... and how many times the site's own share it is when it is said."""
 EVERYTHING = "everything"
 """The rule of `watch` that asks a person about every comment: its figure would say nothing about a threshold."""
 
@@ -70,8 +76,9 @@ class Overview:
     hours: tuple[Hour, ...]
     shares: dict[str, Share]
     """``rule:NAME`` approved by a person after a hold; ``audit`` bad ones among approved ones that were drawn;
-    ``language:TAG``, ``newcomers``, ``regulars`` held of all; ``reversed:KEY`` rejections that a colleague reversed, by reason;
-    ``appeals`` won; ``unscored``; ``removed`` of the comments that people rejected those that had been public."""
+    ``machine`` held of all, and of those ``language:TAG``, ``term:GROUP``, ``newcomers``, ``regulars``; ``reversed:KEY``
+    rejections that a colleague reversed, by reason; ``appeals`` won; ``unscored``; ``removed`` of the comments that people
+    rejected those that had been public."""
     public_for: timedelta | None
     """Median time that those had been public."""
     posts: tuple[BusyPost, ...]
@@ -83,6 +90,19 @@ class Overview:
         if name in self.shares:
             return self.shares[name].comments
         return next((post.share.comments for post in self.posts if name == f"post:{post.id.hex}"), None)
+
+    @property
+    def alarms(self) -> frozenset[str]:
+        """The languages and groups that are held at least twice as often as the site's comments are, by name."""
+        mean = self.shares["machine"].value if "machine" in self.shares else 0.0
+        return frozenset(
+            name
+            for name, found in self.shares.items()
+            if name.startswith(("language:", "term:"))
+            and found.whole >= ALARM_FROM
+            and found.part > 0
+            and found.value >= ALARM_AT * mean
+        )
 
     def named(self, prefix: str) -> list[tuple[str, Share]]:
         """Return the shares whose name begins with ``prefix``, the most comments first, without it."""
@@ -225,20 +245,24 @@ def _removed(decided: _Decided) -> tuple[Share, timedelta | None]:
 
 
 def _held(session: Session, site_id: UUID, since: datetime) -> dict[str, Share]:
-    """Return how many of the newest comments the machine held, by language and standing, and how many had no score."""
+    """Return how many of the newest comments the machine held, by language, group and standing, and how many had no score."""
     rows = session.execute(
-        select(Comment.id, Decision.verdict, Decision.reasons, Assessment.signals)
+        select(Comment.id, Decision.verdict, Decision.reasons, Assessment.signals, Revision.body)
         .join(Decision, and_(Decision.comment_id == Comment.id, Decision.seq == 1))
+        .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Decision.revision))
         .join(Assessment, Assessment.id == Decision.assessment_id)
         .where(Comment.site_id == site_id, Comment.created_at >= since, Comment.status != Status.ERASED)
         .order_by(Comment.created_at.desc())
         .limit(MOST)
     )
     found: dict[str, list[tuple[UUID, bool]]] = defaultdict(list)
-    for comment_id, verdict, reasons, signals in rows:
+    for comment_id, verdict, reasons, signals, body in rows:
         rules = {why["rule"] for why in reasons} - {EVERYTHING}
         held = (comment_id, verdict != Verdict.APPROVE and bool(rules))
         found[f"language:{signals.get('language') or 'not known'}"].append(held)
+        found["machine"].append(held)
+        for term in terms.named(body):
+            found[f"term:{term}"].append(held)
         if "newcomer" in signals:
             found["newcomers" if signals["newcomer"] else "regulars"].append(held)
         found["unscored"].append((comment_id, any(why["reason"] == "not_scored" for why in reasons)))

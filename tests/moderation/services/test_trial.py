@@ -1,19 +1,30 @@
 """Starting safely: people's decisions beside what `standard` would have done, and the overview's figures with their comments."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import event, update
+import pytest
+from sqlalchemy import delete, event, update
 
 from moderation.ids import read
 from moderation.models import Case, CaseKind, Comment, Subject
 from moderation.policy.verdict import Verdict
-from moderation.services import desk, overview, policies, trial
+from moderation.services import desk, overview, policies, terms, trial
 from moderation.services.shares import Share, share
 from moderation.services.trial import Trial
 from tests.moderation.services.conftest import ABUSIVE, CIVIL
 
 NOW = timedelta(minutes=1)
+SEVERAL = (
+    "My grandmother grew up beside that river and loved its old bridge.",
+    "Could the newsroom publish the figures as a table as well, please?",
+    "Winter tyres would have helped more than another speed limit, I think.",
+    "Reading this over breakfast made me hungry for pancakes and syrup.",
+    "The minister explained the budget for rail travel rather well.",
+    "Somebody should ask the railway people how that train will get there.",
+    "Two demonstrations thirty steps apart, and nobody was hurt at all.",
+)
 
 
 def compared(blog: Any) -> Trial:
@@ -107,6 +118,63 @@ def test_the_audit_and_second_looks_are_counted_apart(blog: Any) -> None:
         (read("comment", drawn.id),),
         (read("comment", asked.id),),
     )
+
+
+def test_each_day_has_its_sample_whether_or_not_somebody_asks_for_one(blog: Any) -> None:
+    blog.activate("standard")
+    ids = [blog.judged(text).id for text in SEVERAL]
+    now = datetime.now(UTC)
+
+    def drawn(at: datetime) -> int:
+        with blog.database.transaction() as session:
+            return desk.draw_daily(session, blog.site_id, time_zone="Europe/Berlin", now=at)
+
+    with blog.database.transaction() as session:
+        session.execute(delete(Case))
+    assert (drawn(now), drawn(now)) == (5, 0)
+    for case in blog.queue(kind=CaseKind.AUDIT):
+        blog.decide(case.comment)
+    assert drawn(now) == 0, "those that were read count, too"
+    assert drawn(now + timedelta(days=1)) == len(ids) - 5
+
+
+def test_where_nobody_reads_the_sample_it_does_not_pile_up(blog: Any) -> None:
+    blog.activate("standard")
+    for text in SEVERAL[:3]:
+        blog.judged(text)
+    with blog.database.transaction() as session:
+        session.execute(delete(Case))
+        assert desk.draw_audit(session, blog.site_id, count=2, now=datetime.now(UTC)) == 2
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(desk, "DRAWN_WITHIN", timedelta(days=2))
+            patch.setattr(desk, "DAILY", 1)
+            assert desk.draw_daily(session, blog.site_id, time_zone="UTC", now=tomorrow) == 0
+
+
+def test_a_group_that_is_held_twice_as_often_is_said(blog: Any) -> None:
+    blog.activate("standard")
+    blog.judged("My neighbours are Muslims and bring us sweets after the fast.")
+    blog.judged(f"{ABUSIVE} All you women.")
+    found = looked_over(blog)
+    assert {name: (each.part, each.whole) for name, each in found.named("term:")} == {"Muslim": (0, 1), "woman": (1, 1)}
+    assert (found.shares["machine"].part, found.shares["machine"].whole, found.alarms) == (1, 2, frozenset())
+    many = {**found.shares, "machine": Share(100, 1000), "term:woman": Share(10, 50), "term:man": Share(9, 50)}
+    few = {"term:gay": Share(20, 49), "language:de": Share(11, 50)}
+    assert replace(found, shares={**many, **few}).alarms == {"term:woman", "language:de"}
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("Die Juden in unserer Stadt feiern heute.", {"Jewish"}),
+        ("Les femmes et les MUSULMANS", {"woman", "Muslim"}),
+        ("Black people and women", {"Black", "woman"}),
+        ("A black car, a white wall and a romance on the island.", set()),
+    ],
+)
+def test_groups_are_found_by_whole_words(text: str, groups: set[str]) -> None:
+    assert terms.named(text) == groups
 
 
 def test_no_figure_reads_a_whole_table_of_comments(sqlite_blog: Any) -> None:
