@@ -123,7 +123,8 @@ def _lines(explained: Explanation, policy: Policy, found: dict[str, SignalValue]
     if explained.unknown:
         yield f"Missing, and would have mattered: {', '.join(explained.unknown)}"
     if explained.not_evaluated:
-        yield f"Did not apply for want of facts (see --author, --post): {', '.join(explained.not_evaluated)}"
+        unread = ", or of scores, which the model has none of in this language" if found.get("language_served") is False else ""
+        yield f"Did not apply for want of facts (see --author, --post){unread}: {', '.join(explained.not_evaluated)}"
     yield ""
     awake = {name: value for name, value in found.items() if everything or SIGNALS[name].kind is Kind.SCORE or value}
     yield from table(

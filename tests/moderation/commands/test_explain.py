@@ -25,6 +25,12 @@ def test_explain_shows_what_the_author_makes_of_it(cli: Cli) -> None:
     assert "links by a newcomer" in cli("explain", link, "--author", "newcomer").stdout
 
 
+def test_explain_says_that_the_model_does_not_know_a_language(cli: Cli) -> None:
+    shown = cli("explain", "Das ist doch alles gelogen und kein Mensch glaubt euch noch ein Wort.").stdout
+    assert "or of scores, which the model has none of in this language: attack, " in shown
+    assert "toxicity" not in shown
+
+
 def test_explain_reads_standard_input_and_a_policy_of_ones_own(cli: Cli, tmp_path: Path) -> None:
     policy = tmp_path / "mine.toml"
     policy.write_text(MINE)
