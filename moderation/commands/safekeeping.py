@@ -10,7 +10,7 @@ from moderation.commands.shell import DOWN, FINDING, USAGE, Fault, Shell, shelle
 from moderation.config import Settings
 from moderation.models import Audit
 from moderation.services import backup as backups
-from moderation.services import sealing
+from moderation.services import rotation, sealing
 from moderation.services.sealing import Break
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -46,21 +46,34 @@ def verify(shell: Shell, *, folder: Path | None) -> int:
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Make it in a folder of its own below DIR, and keep the newest N there.",
+)
 @shelled
-def backup(shell: Shell, folder: Path) -> None:
+def backup(shell: Shell, folder: Path, *, keep: int | None) -> None:
     """Copy the database and the master key to DIR, which must be new or empty; Tidegate may go on running.
 
     Who holds the copy holds the comments and can forge keys and seals: keep it as safe as the installation.
     """
+    removed: tuple[Path, ...] = ()
     try:
-        manifest = backups.backup(shell.database, shell.settings, folder, now=shell.now)
+        if keep is None:
+            manifest = backups.backup(shell.database, shell.settings, folder, now=shell.now)
+        else:
+            folder, manifest, removed = rotation.rotate(shell.database, shell.settings, folder, keep=keep, now=shell.now)
+    except backups.Damaged as error:
+        raise Fault(error.detail, FINDING) from error
     except backups.BackupFailed as error:
         raise Fault(str(error), DOWN) from error
     size = sum(each.bytes for each in manifest.files.values())
     lines = [f"{folder}: {manifest.database}, {size / 1e6:.1f} MB, schema {manifest.schema}"]
     if backups.MASTER not in manifest.files:
         lines.append("the master secret comes from TIDEGATE_SECRET and is not in the backup: keep it yourself")
-    shell.show({"folder": str(folder), **_plain(manifest)}, lines)
+    lines += [f"removed {path}" for path in removed]
+    shell.show({"folder": str(folder), "removed": [str(path) for path in removed], **_plain(manifest)}, lines)
 
 
 @click.command()

@@ -3,17 +3,26 @@
 import click
 
 from moderation import foreground, migrations, prepare
-from moderation.commands.shell import Shell, shelled
+from moderation.commands.shell import USAGE, Fault, Shell, shelled
 from moderation.config import Settings
+from moderation.services import processes
 from moderation.services.demo import file_of
 
 
 @click.command()
+@click.option("--back-to", metavar="REVISION", help="Take it back to that revision instead, for an older release; back up first.")
 @shelled
-def migrate(shell: Shell) -> None:
+def migrate(shell: Shell, *, back_to: str | None) -> None:
     """Bring the database's schema up to date; does nothing where it is."""
-    shell.settings.make_directories()
-    migrations.upgrade(shell.settings.database_url)
+    if back_to is None:
+        shell.settings.make_directories()
+        migrations.upgrade(shell.settings.database_url)
+    else:
+        with shell.database.reading() as session:
+            alive = processes.alive(session, now=shell.database.now(session))
+        if alive:
+            raise Fault(f"{alive[0].process} is at work; stop Tidegate first", USAGE)
+        migrations.downgrade(shell.settings.database_url, revision=back_to)
     revision, _ = migrations.state(shell.database)
     shell.show({"revision": revision}, [f"the database is at revision {revision}"])
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from alembic.script import ScriptDirectory
 from sqlalchemy import delete, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
@@ -221,9 +220,9 @@ def _check(database: Database, settings: Settings, manifest: Manifest, *, force:
     kind = "sqlite" if database.is_sqlite else "postgresql"
     if manifest.database != kind:
         raise Refused("other-database", f"the backup is of a {manifest.database} database, and DATABASE_URL names a {kind} one")
-    known = {script.revision for script in ScriptDirectory.from_config(migrations.configuration(database)).walk_revisions()}
-    if manifest.schema not in known:
-        raise Refused("newer-release", f"the backup was made by release {manifest.release}, which is newer than this one")
+    if manifest.schema not in migrations.revisions(database):
+        made = f"the backup was made by release {manifest.release} (schema {manifest.schema}), which is newer than this one"
+        raise Refused("newer-release", f"{made}: install that release and restore with it")
     if MASTER not in manifest.files and manifest.secret != fingerprint(settings.secret):
         raise Refused("other-secret", "the backup was made under another TIDEGATE_SECRET; set that one")
     if database.is_sqlite and not _path(database).exists():

@@ -88,6 +88,31 @@ def test_a_backup_comes_back_in_another_home(
     assert answer(cli("audit", "verify", "--backup", folder, "--json"))["ok"]
 
 
+def test_backups_are_kept_in_a_row_where_it_is_asked_for(
+    cli: Cli, installed: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{postgres_binaries()}{os.pathsep}{os.environ['PATH']}")
+    made = answer(cli("backup", str(tmp_path / "row"), "--keep", "2", "--json"))
+    assert Path(made["folder"]).parent == tmp_path / "row"
+    assert made["removed"] == []
+    cli("backup", str(tmp_path / "row"), "--keep", "0", code=2)
+    installed.dispose()
+    assert answer(cli("restore", made["folder"], "--force", "--json"))["breaks"] == []
+
+
+def test_the_schema_goes_back_only_where_nobody_is_at_work(cli: Cli, installed: Database) -> None:
+    with installed.transaction() as session:
+        now = installed.now(session)
+        processes.beat(session, "relay@here:1", "relay", started_at=now, now=now)
+    assert "stop Tidegate first" in cli("migrate", "--back-to", "0006", code=2).stderr
+    with installed.transaction() as session:
+        processes.leave(session, "relay@here:1")
+    assert "is not before" in cli("migrate", "--back-to", "9999", code=2).stderr
+    assert answer(cli("migrate", "--back-to", "0006", "--json")) == {"revision": "0006"}
+    assert answer(cli("migrate", "--json"))["revision"] > "0006"
+    assert [each["name"] for each in answer(cli("site", "list", "--json"))] == ["blog"]
+
+
 def test_a_doctor_is_content_with_a_healthy_installation(
     cli: Cli, installed: Database, valkey: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
