@@ -5,7 +5,7 @@ card. Whoever was slower than a colleague or than the author gets the card anew 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,10 +23,12 @@ from moderation.ids import read
 from moderation.ids import show as public_id
 from moderation.models import CaseKind, Decision
 from moderation.policy.verdict import Verdict
-from moderation.services import cards, desk, review, waves
+from moderation.services import bursts, cards, desk, review, waves
 from moderation.services.cards import Card
 from moderation.services.review import CaseView
 
+HOLD_NEWCOMERS = timedelta(hours=2)
+"""How long a burst of newcomers is answered by reading them first."""
 PAGE = 25
 """Cases in the list beside the card."""
 
@@ -206,6 +208,8 @@ def work(
         before = cards.text_of(session, site_id, card.comment_id, seen) if card is not None and seen is not None else None
         values: dict[str, Any] = {
             "waiting": desk.waiting(session, site_id),
+            "burst": bursts.find(session, site_id, now=now),
+            "burst_until": now + HOLD_NEWCOMERS,
             "last": desk.last_of(session, site_id, user_id(), now=now),
             "today": desk.today(session, site_id, time_zone=signed_in().time_zone, now=now),
         }

@@ -59,6 +59,22 @@ def test_a_new_site_watches_and_switches_on_and_back(door: Any, sign_in: SignIn)
     assert in_force(door) == "watch@1"
 
 
+def test_a_burst_of_newcomers_is_answered_with_one_press(door: Any, sign_in: SignIn) -> None:
+    watch(door)
+    for number in range(10):
+        door.decided(f"{CIVIL} I am number {number}.")
+    said = "10 comments by newcomers in ten minutes under Arms and the treaty"
+    page = sign_in("moderator").open("/console/queue")
+    assert (said in page.text, "Hold newcomers here" in page.text) == (True, False)
+    browser = sign_in("editor")
+    assert said in browser.open("/console/queue").text
+    assert "It holds for comments from now on." in browser.send("/posts/post_").text
+    with door.runtime.database.reading() as session:
+        post = session.scalars(select(Post)).one()
+    assert (post.openness, post.openness_at(datetime.now(UTC) + timedelta(hours=3))) == ("newcomers_held", "open")
+    assert said not in browser.open("/console/queue").text
+
+
 def test_who_is_no_editor_sees_the_numbers_and_no_switch(sqlite_door: Any, sqlite_sign_in: SignIn) -> None:
     watch(sqlite_door)
     page = sqlite_sign_in("moderator").open("/console/overview")
