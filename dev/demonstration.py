@@ -44,8 +44,8 @@ QUOTE: Final = (
     "A neighbour that can protect its power stations, the defence minister said, has no reason to look for targets further away."
 )
 ANGRY: Final = (
-    f"“{QUOTE}” And it took you a damned year to find that out! Missiles have fallen on those towns since spring while this"
-    " cowardly government counted shells like a miser. Send the missiles, send all of them, and be ashamed of every day of delay!"
+    f"“{QUOTE}” And it took you a year to find that out! Missiles have fallen on those towns since spring while this government"
+    " counted shells. Send the missiles, send all of them, and be ashamed of every day of delay!"
 )
 DISGUISED: Final = "What a st*pid, w0rthless 1diot you are. Nobody wants you here."
 SECOND_INSULT: Final = "You are a stupid, worthless idiot and everybody here hates you."

@@ -1,18 +1,21 @@
-"""The relay announces what the clock makes due, where there is a mail server, and nothing where there is none."""
+"""The relay announces what the clock makes due where there is a mail server, and draws for the audit."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from moderation.config import Settings
 from moderation.database import Database
-from moderation.ids import new_id
+from moderation.ids import new_id, show
 from moderation.models import Message, NoticePlan, Site
 from moderation.runtime import Runtime
+from moderation.services import desk
 from workers.relay import Relay
 
 
@@ -48,3 +51,26 @@ def test_what_is_due_is_announced_once_by_however_many_relays(runtime: Runtime) 
 def test_without_a_mail_server_nothing_is_announced(runtime: Runtime) -> None:
     Relay(replace(runtime, settings=replace(runtime.settings, smtp_url=None))).turn()
     assert announced(runtime) == 0
+
+
+def test_comments_are_drawn_for_the_audit_of_every_site_by_one_relay_at_a_time(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def note(_: Session, site_id: UUID, *, time_zone: str, now: datetime) -> int:
+        assert now.tzinfo is not None
+        drawn.append(f"{show('site', site_id)} {time_zone}")
+        return 0
+
+    monkeypatch.setattr(desk, "draw_daily", note)
+    first, second = Relay(runtime), Relay(runtime)
+    second.name = "the relay of another machine"
+    first.turn()
+    assert drawn == [], "a relay that has just begun leaves the sites to one that is at work"
+    for relay in (first, second):
+        relay._due["audit"] = 0.0
+        relay.turn()
+    with runtime.database.reading() as session:
+        (site,) = session.scalars(select(Site))
+    assert drawn == [f"{show('site', site.id)} UTC"]
