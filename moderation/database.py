@@ -28,6 +28,7 @@ from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefa
 
 from moderation.models.base import Base, columns
 from moderation.models.types import EPOCH, MICROSECOND
+from moderation.together import Together
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,9 @@ TURN_LOOK = 0.0005
 TRANSIENT_STATES = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "08000", "08001", "08003", "08004", "08006")
 BELLS = "bells"
 """Key of ``Session.info``: the job kinds to ring for once the transaction is committed."""
+
+LATER = "later"
+"""Key of ``Session.info`` in a joined transaction: the rows to be inserted before the commit, by table and statement."""
 
 Role = Literal["api", "worker", "tool"]
 T = TypeVar("T")
@@ -54,18 +58,24 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writing = threading.Lock()
         self._opened: tuple[int, int, int] | None = None
+        self._together = Together(self)
         self.engine = _sqlite_engine(self) if self.is_sqlite else _postgresql_engine(self)
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, *, joined: bool = False) -> Iterator[Session]:
         """Open a writing transaction; commits at the end, rolls back on any exception, rings after the commit.
 
-        Services never commit: whoever opened the transaction says what belongs together.
+        Services never commit: whoever opened the transaction says what belongs together. A ``joined`` one holds like work
+        about several comments: new rows are inserted at its end, many at once (``insert_rows``), and what is the same for
+        all of them is asked once (``asked_once``).
         """
         with self._turn(), Session(self.engine, expire_on_commit=False) as session:
             # Begins here, under the lock, and not with the first statement.
             session.connection(execution_options={"tidegate_begin": "IMMEDIATE"})
+            if joined:
+                session.info[LATER] = {}
             yield session
+            insert_now(session)
             session.commit()
             bells: set[str] = session.info.get(BELLS, set())
         if self.ring is not None:
@@ -115,7 +125,11 @@ class Database:
             session.expunge_all()
             session.rollback()
 
-    def transact(self, unit: Callable[[Session], T]) -> T:
+    def together(self, unit: Callable[[Session], T]) -> T:
+        """Run a unit of work as ``transact`` does; on SQLite in one transaction with those that other threads bring meanwhile."""
+        return self._together.run(unit) if self.is_sqlite else self.transact(unit)
+
+    def transact(self, unit: Callable[[Session], T], *, joined: bool = False) -> T:
         """Run a unit of work in a writing transaction, again when the database asked for it.
 
         Repeats deadlocks, serialization failures, lost connections and a unique key that a twin was faster to
@@ -124,7 +138,7 @@ class Database:
         """
         for trial in range(RETRIES):
             try:
-                with self.transaction() as session:
+                with self.transaction(joined=joined) as session:
                     return unit(session)
             except DBAPIError as error:
                 if trial == RETRIES - 1 or not _worth_repeating(error):
@@ -275,7 +289,41 @@ def store(session: Session, *rows: Base) -> None:
                     setattr(row, name, default(None))
             values.append({name: value for name, value in vars(row).items() if name != "_sa_instance_state"})
             place += 1
-        session.execute(_insert(kind), values if len(values) > 1 else values[0])
+        insert_rows(session, kind, _insert(kind), values)
+
+
+def insert_rows(session: Session, kind: type[Base], statement: Executable, rows: list[dict[str, Any]]) -> None:
+    """Insert rows of equal names into the table of ``kind`` by a statement made for it; in a joined transaction at its end."""
+    later: dict[tuple[int, Executable, tuple[str, ...]], list[dict[str, Any]]] | None = session.info.get(LATER)
+    if later is None:
+        session.execute(statement, rows if len(rows) > 1 else rows[0])
+    else:
+        later.setdefault((_place(kind), statement, tuple(rows[0])), []).extend(rows)
+
+
+def insert_now(session: Session) -> None:
+    """Insert what a joined transaction has put off, tables that others refer to first: for who has to read it."""
+    later = session.info.get(LATER)
+    if later:
+        session.info[LATER] = {}
+        for (_, statement, _), rows in sorted(later.items(), key=lambda item: item[0][0]):
+            session.execute(statement, rows if len(rows) > 1 else rows[0])
+
+
+def asked_once(session: Session, what: object, ask: Callable[[], T]) -> T:
+    """Return the answer to a question; in a joined transaction the first answer holds until its end."""
+    if LATER not in session.info:
+        return ask()
+    answers: dict[object, T] = session.info.setdefault("answers", {})
+    if what not in answers:
+        answers[what] = ask()
+    return answers[what]
+
+
+@cache
+def _place(kind: type[Base]) -> int:
+    """Return the place of a table in an order in which each comes after those that it refers to."""
+    return Base.metadata.sorted_tables.index(cast("Table", kind.__table__))
 
 
 @cache

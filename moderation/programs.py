@@ -144,6 +144,8 @@ def environment(settings: Settings, redis_url: str | None) -> dict[str, str]:
         "TIDEGATE_METRICS_PUBLIC": str(settings.metrics_public).lower(),
         "TIDEGATE_SECRET": settings.secret.decode(),
         "TIDEGATE_FAILPOINTS": settings.failpoints,
+        "SMTP_URL": settings.smtp_url or "",
+        "MAIL_FROM": settings.mail_from or "",
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": redis_url or "",
         "PUBLIC_URL": settings.public_url,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-RING_PAUSE = 0.03
+RING_PAUSE = 0.05
 """Seconds between two rings of a process for what its work brought about, so that a burst is announced a few times, not each."""
 
 SLICE = 5.0

@@ -177,7 +177,7 @@ def _submit(asked: Submission, known: AuthorClaim | None) -> Receipt:
         failpoint("api.before_commit")
         return receipt
 
-    receipt = runtime.database.transact(unit)
+    receipt = runtime.database.together(unit)
     failpoint("api.after_commit")
     return receipt
 

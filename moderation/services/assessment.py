@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from moderation import signals
-from moderation.database import Database, store
+from moderation.database import Database, insert_rows, store
 from moderation.ids import new_id
 from moderation.models import Assessment, CaseKind, Comment, Decider, Decision, Mode, Score, Site, Status
 from moderation.policy.evaluate import Ruling, evaluate
@@ -216,7 +216,7 @@ def _keep_scores(session: Session, comment: Comment, prepared: Prepared, scored:
             "values": scored.beside.values,
         })  # fmt: skip
     for row in rows:
-        session.execute(_insert_score(session.get_bind().dialect.name), shared | row)
+        insert_rows(session, Score, _insert_score(session.get_bind().dialect.name), [shared | row])
 
 
 @cache

@@ -116,9 +116,11 @@ class Notifying:
         delivery = session.scalars(_DELIVERY, {"delivery": parcel.held.subject_id}).one_or_none()
         if delivery is None:
             raise LeaseLost(f"delivery {parcel.held.subject_id} is no more")
-        delivery.attempts += 1
-        delivery.last_error = reply.error
-        store(session, _record(delivery, reply, now=now))
+        # One statement for all that changes: nothing may be asked in between, or what has changed is written first.
+        with session.no_autoflush:
+            delivery.attempts += 1
+            delivery.last_error = reply.error
+            store(session, _record(delivery, reply, now=now))
         if reply.ok:
             delivery.state = DeliveryState.DELIVERED
             delivery.finished_at = now

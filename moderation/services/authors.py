@@ -66,33 +66,39 @@ def author_of(
     Somebody of whom we know nothing at all is a new author each time: a shared row would make a flood out of strangers.
     """
     kind, keys = identity(site_id, claim, vouched=vouched, secret=secret, hashes=hashes)
-    keys = keys or [f"once:{fresh.hex}"]
-    found = find_author(session, site_id, kind, keys)
     shown = name_key(claim.name)
+    if not keys:
+        return _made(session, site_id, kind, f"once:{fresh.hex}", claim, now=now)
+    found = find_author(session, site_id, kind, keys)
     if found is None:
-        fresh_author = {
-            "id": new_id(),
-            "site_id": site_id,
-            "created_at": now,
-            "identity_kind": kind,
-            "identity_key": keys[0],
-            "name": claim.name,
-            "name_key": shown,
-            "url": claim.url,
-        }
-        made = session.execute(_insert_author(session.get_bind().dialect.name), fresh_author)
-        found = Author(**fresh_author) if getattr(made, "rowcount", 0) == 1 else find_author(session, site_id, kind, keys)
-        if found is None:
-            raise NotFound("author", keys[0])
-    elif kind is IdentityKind.VERIFIED and claim.name and (found.name, found.url) != (claim.name, claim.url):
+        return _made(session, site_id, kind, keys[0], claim, now=now)
+    if kind is IdentityKind.VERIFIED and claim.name and (found.name, found.url) != (claim.name, claim.url):
         found.name, found.name_key, found.url = claim.name, shown, claim.url
+    return found
+
+
+def _made(session: Session, site_id: UUID, kind: IdentityKind, key: str, claim: AuthorClaim, *, now: datetime) -> Author:
+    """Insert an author who is new; a twin may be inserting the same one, and then theirs is the one."""
+    values = {
+        "id": new_id(),
+        "site_id": site_id,
+        "created_at": now,
+        "identity_kind": kind,
+        "identity_key": key,
+        "name": claim.name,
+        "name_key": name_key(claim.name),
+        "url": claim.url,
+    }
+    made = session.execute(_insert_author(session.get_bind().dialect.name), values)
+    found = Author(**values) if getattr(made, "rowcount", 0) == 1 else find_author(session, site_id, kind, [key])
+    if found is None:
+        raise NotFound("author", key)
     return found
 
 
 @cache
 def _insert_author(dialect: str) -> Executable:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    # A twin may be inserting the same author: then theirs is the one.
     return insert(cast("Table", Author.__table__)).on_conflict_do_nothing()
 
 

@@ -5,6 +5,7 @@ row), opens or closes the case, and does so in the caller's transaction: there i
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -76,9 +77,23 @@ def lock(session: Session, site_id: UUID, comment_id: UUID) -> Comment | None:
     return session.scalars(_LOCK, {"site": site_id, "comment": comment_id}).first()
 
 
+def lock_all(session: Session, comment_ids: Sequence[UUID]) -> dict[UUID, Comment]:
+    """Return comments by their ids, locked as by ``lock`` and in one order everywhere."""
+    return {comment.id: comment for comment in session.scalars(_LOCK_ALL, {"comments": list(comment_ids)})}
+
+
 _LOCK = (
     select(Comment)
     .where(Comment.site_id == bindparam("site"), Comment.id == bindparam("comment"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
+_LOCK_ALL = (
+    select(Comment)
+    .where(Comment.id.in_(bindparam("comments", expanding=True)))
+    .order_by(Comment.id)
     .with_for_update()
     .execution_options(populate_existing=True)
 )

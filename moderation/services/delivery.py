@@ -179,9 +179,8 @@ class Deliverer:
         failpoint("deliver.before_send")
         reply = parcel.send(self._client, self._clock.now())
         failpoint("deliver.after_send")
-        self._database.transact(
-            lambda session: lane.conclude(session, parcel, reply, now=self._database.now(session)),
-        )
+        # Attempts that end together are stored together.
+        self._database.together(lambda session: lane.conclude(session, parcel, reply, now=self._database.now(session)))
         failpoint("deliver.after_mark")
 
     def _keep_lease(self, held: queue.Claim) -> None:

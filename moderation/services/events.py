@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from moderation import queue
-from moderation.database import store
+from moderation.database import asked_once, insert_now, store
 from moderation.ids import new_id, show
 from moderation.models import (
     Comment,
@@ -27,7 +27,6 @@ from moderation.models import (
     Publication,
     Publisher,
     Revision,
-    columns,
 )
 
 SUBMITTED = "comment.submitted"
@@ -49,13 +48,12 @@ PUBLISHER_DELETED = "deleted"
 
 # Made once: building them took longer than asking them.
 _ENDPOINTS = select(Endpoint).where(Endpoint.site_id == bindparam("site"), Endpoint.deleted_at.is_(None))
-_POST = select(columns(Post).external_id, columns(Post).url).where(columns(Post).id == bindparam("post"))
 _PUBLISHERS = select(Publisher).where(Publisher.site_id == bindparam("site"), Publisher.state_reason != PUBLISHER_DELETED)
 
 
 def emit(session: Session, type_: str, comment: Comment, *, now: datetime, decision: dict[str, Any] | None = None) -> Event:
     """Record an event of a comment at its present version, and what has to be sent because of it."""
-    post = session.execute(_POST, {"post": comment.post_id}).one()
+    post = asked_once(session, (Post, comment.post_id), lambda: session.get_one(Post, comment.post_id))
     data = {
         "comment": {
             "id": show("comment", comment.id),
@@ -151,12 +149,14 @@ def enqueue_deliveries(session: Session, deliveries: Sequence[Delivery], *, now:
 
 
 def _deliver(session: Session, event: Event, comment: Comment, *, now: datetime) -> None:
-    endpoints: Sequence[Endpoint] = session.scalars(_ENDPOINTS, {"site": event.site_id}).all()
+    site = event.site_id
+    endpoints = asked_once(session, (Endpoint, site), lambda: session.scalars(_ENDPOINTS, {"site": site}).all())
     text: str | None = None
     for endpoint in endpoints:
         if not wants(endpoint, event.type):
             continue
         if endpoint.include_text and text is None and event.type not in {WITHDRAWN, ERASED}:
+            insert_now(session)
             text = session.scalar(
                 select(Revision.body).where(Revision.comment_id == comment.id, Revision.number == comment.current_revision)
             )
@@ -164,7 +164,8 @@ def _deliver(session: Session, event: Event, comment: Comment, *, now: datetime)
 
 
 def _publish(session: Session, comment: Comment, *, now: datetime) -> None:
-    publishers: Sequence[Publisher] = session.scalars(_PUBLISHERS, {"site": comment.site_id}).all()
+    site = comment.site_id
+    publishers = asked_once(session, (Publisher, site), lambda: session.scalars(_PUBLISHERS, {"site": site}).all())
     for publisher in publishers:
         want(session, comment, publisher, now=now)
 

@@ -1,7 +1,7 @@
 """Gathering what the signals need to know about a comment, in one read: its author's record, its post, others like it."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from moderation import signals
+from moderation.database import insert_rows
 from moderation.models import (
     Author,
     Comment,
@@ -57,22 +58,18 @@ NOBODY = UUID(int=0)
 """An id that no row has."""
 
 # Asked for every comment, so made once: building a statement takes longer than asking it.
-_AROUND = (
-    select(Site, Post, Author, Revision)
-    .join(Post, Post.site_id == Site.id)
-    .join(Author, Author.site_id == Site.id)
-    .join(Revision, Revision.site_id == Site.id)
-    .where(
-        Site.id == bindparam("site"),
-        Post.id == bindparam("post"),
-        Author.id == bindparam("author"),
-        Revision.comment_id == bindparam("comment"),
-        Revision.number == bindparam("number"),
-    )
-)
 _REPORT, _COMMENT, _COPY = columns(Report), columns(Comment), columns(NearCopy)
 _AUTHOR, _USER, _MEMBER = columns(Author), columns(User), columns(Membership)
-_REPORTS = select(func.count()).where(_REPORT.site_id == bindparam("site"), _REPORT.comment_id == bindparam("comment"))
+_REPORTS = select(func.count()).where(_REPORT.site_id == _COMMENT.site_id, _REPORT.comment_id == _COMMENT.id)
+_AROUND = (
+    select(_COMMENT.id, Site, Post, Author, Revision, _REPORTS.correlate(Comment.__table__).scalar_subquery())
+    .select_from(Comment.__table__)
+    .join(Site, Site.id == _COMMENT.site_id)
+    .join(Post, Post.id == _COMMENT.post_id)
+    .join(Author, Author.id == _COMMENT.author_id)
+    .join(Revision, and_(Revision.comment_id == _COMMENT.id, Revision.number == _COMMENT.current_revision))
+    .where(_COMMENT.id.in_(bindparam("comments", expanding=True)))
+)
 _RECORD = (
     select(_COMMENT.status, _COMMENT.created_at)
     .where(_COMMENT.site_id == bindparam("site"), _COMMENT.author_id == bindparam("author"), _COMMENT.id != bindparam("without"))
@@ -109,20 +106,44 @@ class Gathered:
     revision: signals.Revision
     facts: signals.Facts
     revision_id: UUID
+    comment: Comment
     fingerprint: duplicates.Fingerprint | None
     hosts: tuple[str, ...]
 
 
-def gather(session: Session, comment: Comment, in_force: InForce, *, secret: bytes, now: datetime) -> Gathered:
-    """Read everything that the signals of the comment's current revision need; stores nothing."""
-    asked = {
-        "site": comment.site_id,
-        "post": comment.post_id,
-        "author": comment.author_id,
-        "comment": comment.id,
-        "number": comment.current_revision,
-    }
-    site, post, author, stored = session.execute(_AROUND, asked).one()
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around a stored comment: its site, post, author and current revision, and how often it was reported."""
+
+    site: Site
+    post: Post
+    author: Author
+    revision: Revision
+    reports: int
+
+
+def around(session: Session, comment_ids: Sequence[UUID]) -> dict[UUID, Around]:
+    """Return what stands around each of the comments."""
+    rows = session.execute(_AROUND, {"comments": list(comment_ids)})
+    return {row[0]: Around(site=row[1], post=row[2], author=row[3], revision=row[4], reports=row[5]) for row in rows}
+
+
+def gather(
+    session: Session,
+    comment: Comment,
+    in_force: InForce,
+    *,
+    secret: bytes,
+    now: datetime,
+    known: Around | None = None,
+    unsaved: Sequence["Gathered"] = (),
+) -> Gathered:
+    """Read everything that the signals of the comment's current revision need; stores nothing.
+
+    ``unsaved`` comments count as copies like stored ones: those that are judged with this one and not stored yet.
+    """
+    found = known or around(session, [comment.id])[comment.id]
+    site, post, author, stored = found.site, found.post, found.author, found.revision
     parent = visible_text(session, comment.parent_id)
     view = normalise(stored.body)
     key = privacy.keyed_hash(secret, b"copies", comment.site_id.bytes)
@@ -146,8 +167,8 @@ def gather(session: Session, comment: Comment, in_force: InForce, *, secret: byt
             texts=[text for text in (post.title, post.excerpt, parent) if text],
         ),
         history=signals.HistoryFacts(
-            near_copies_by_others=_near_copies(session, comment, fingerprint, now=now) if fingerprint else 0,
-            reports=session.scalar(_REPORTS, {"site": comment.site_id, "comment": comment.id}) or 0,
+            near_copies_by_others=_near_copies(session, comment, fingerprint, unsaved, now=now) if fingerprint else 0,
+            reports=found.reports,
             human_rejected_before=comment.human_rejected,
         ),
         site_hosts=site_hosts,
@@ -156,7 +177,7 @@ def gather(session: Session, comment: Comment, in_force: InForce, *, secret: byt
         audit_draw=_SystemRandom.random(),
         **site_facts(site, in_force),
     )
-    return Gathered(revision=revision, facts=facts, revision_id=stored.id, fingerprint=fingerprint, hosts=hosts)
+    return Gathered(revision=revision, facts=facts, revision_id=stored.id, comment=comment, fingerprint=fingerprint, hosts=hosts)
 
 
 def site_facts(site: Site, in_force: InForce) -> dict[str, Any]:
@@ -201,9 +222,9 @@ def remember(session: Session, comment: Comment, gathered: Gathered, *, now: dat
     dialect = session.get_bind().dialect.name
     # A revision may share bands and links with the one before it.
     if copies:
-        session.execute(_insert(NearCopy, dialect), copies)
+        insert_rows(session, NearCopy, _insert(NearCopy, dialect), copies)
     if domains:
-        session.execute(_insert(LinkDomain, dialect), domains)
+        insert_rows(session, LinkDomain, _insert(LinkDomain, dialect), domains)
 
 
 @cache
@@ -251,7 +272,9 @@ def _record(session: Session, author: Author, *, at: datetime, without: UUID | N
     )
 
 
-def _near_copies(session: Session, comment: Comment, fingerprint: duplicates.Fingerprint, *, now: datetime) -> int:
+def _near_copies(
+    session: Session, comment: Comment, fingerprint: duplicates.Fingerprint, unsaved: Sequence[Gathered], *, now: datetime
+) -> int:
     """Count the other authors of near copies within a day (see ``duplicates.is_near``)."""
     asked = {
         "site": comment.site_id,
@@ -260,7 +283,7 @@ def _near_copies(session: Session, comment: Comment, fingerprint: duplicates.Fin
         "author": comment.author_id,
         "comment": comment.id,
     }
-    rows = session.execute(_NEAR_COPIES, asked).all()
+    rows = [*session.execute(_NEAR_COPIES, asked), *_copies_among(unsaved, comment, fingerprint)]
     shared: dict[UUID, list[int]] = {}
     author_of: dict[UUID, UUID] = {}
     for comment_id, author_id, band in rows:
@@ -268,6 +291,19 @@ def _near_copies(session: Session, comment: Comment, fingerprint: duplicates.Fin
         author_of[comment_id] = author_id
     near = (found for found, bands in shared.items() if 0 in bands or len(bands) >= duplicates.NEAR_BANDS)
     return len({author_of[found] for found in near})
+
+
+def _copies_among(
+    unsaved: Sequence[Gathered], comment: Comment, fingerprint: duplicates.Fingerprint
+) -> Iterator[tuple[UUID, UUID, int]]:
+    """Yield of comments that are not stored yet what ``_NEAR_COPIES`` finds of stored ones."""
+    wanted = set(_bands(fingerprint))
+    for other in unsaved:
+        if other.fingerprint is None or other.comment.site_id != comment.site_id or other.comment.author_id == comment.author_id:
+            continue
+        for band, value in _bands(other.fingerprint):
+            if (band, value) in wanted:
+                yield other.comment.id, other.comment.author_id, band
 
 
 def _rejected_hosts(session: Session, comment: Comment, hosts: Sequence[str]) -> frozenset[str]:

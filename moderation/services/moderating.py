@@ -1,7 +1,8 @@
 """The worker's way to judge comments: claim jobs, prepare, ask the models with no transaction open, store under the fence."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -29,13 +30,16 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=20)
 """How long a worker may keep a batch: a hundred times its estimated work, and the longest a dead worker delays a comment."""
 
+GROUP = 4
+"""Comments stored in one transaction: they share a commit, and the first of them waits for three more scores at most."""
+
 MOST_ATTEMPTS = 3
 """Claims after which a comment is no longer tried but put before a human: it may be what kills the workers."""
 
 
 @dataclass
 class Moderator:
-    """Does the jobs of kind ``moderate``, one comment at a time; safe to be drained from one thread at a time."""
+    """Does the jobs of kind ``moderate``, a few comments at a time; safe to be drained from one thread at a time."""
 
     database: Database
     score: Scoring
@@ -53,20 +57,27 @@ class Moderator:
         """
         if not self._turn.acquire(blocking=False):
             return 0
+        claimed = 0
+        called = False
         try:
-            claimed = 0
-            called = False
-            while not stop():
-                claims = self._claim()
-                if not claims:
-                    break
-                claimed += len(claims)
-                if len(claims) >= queue.BATCH and not called:
-                    # There is probably more: another worker may as well begin. Called once, it stays as long as there is.
-                    called = True
-                    self.ring()
-                for held in claims:
-                    self._work(held)
+            with ThreadPoolExecutor(1, thread_name_prefix="store") as beside:
+                storing: list[Future[None]] = []
+                while not stop():
+                    claims = self._claim()
+                    # Before the next batch is read: whether a text is a copy is asked of what is stored.
+                    for future in storing:
+                        future.result()
+                    storing = []
+                    if not claims:
+                        break
+                    claimed += len(claims)
+                    if len(claims) >= queue.BATCH and not called:
+                        # There is probably more: another worker may as well begin. Called once, it stays as long as there is.
+                        called = True
+                        self.ring()
+                    storing = self._work(claims, beside)
+                for future in storing:
+                    future.result()
             return claimed
         finally:
             self._turn.release()
@@ -91,55 +102,126 @@ class Moderator:
         self._after = sites[0]
         return claims
 
-    def _work(self, held: queue.Claim) -> None:
+    def _work(self, claims: Sequence[queue.Claim], beside: Executor) -> list[Future[None]]:
+        """Judge what was claimed; what is judged is stored by another thread, while the models read on and more is claimed."""
+        judged: list[_Judged] = []
+        storing: list[Future[None]] = []
+        for held, prepared in self._prepare(claims):
+            work = self._judge(held, prepared)
+            if work is not None:
+                judged.append(work)
+            if len(judged) == GROUP:
+                storing.append(beside.submit(self._store, judged))
+                judged = []
+        if judged:
+            storing.append(beside.submit(self._store, judged))
+        return storing
+
+    def _prepare(self, claims: Sequence[queue.Claim]) -> "list[tuple[queue.Claim, Prepared | Exception | None]]":
+        """Return each claim with what is known of its comment: None where nothing waits any more, or what went wrong."""
+        found: list[tuple[queue.Claim, Prepared | Exception | None]] = []
+        with self.database.reading() as session:
+            now = self.database.now(session)
+            subjects = {"comments": [held.subject_id for held in claims]}
+            held_comments = {comment.id: comment for comment in session.scalars(_HELD, subjects)}
+            surroundings = facts.around(session, list(held_comments))
+            in_force: dict[tuple[UUID, UUID], policies.InForce] = {}
+            unsaved: list[facts.Gathered] = []
+            for held in claims:
+                comment = held_comments.get(held.subject_id)
+                if comment is None or comment.site_id != held.site_id or not awaits(session, comment, held.revision):
+                    found.append((held, None))
+                    continue
+                try:
+                    place = (comment.site_id, comment.post_id)
+                    if place not in in_force:
+                        in_force[place] = policies.in_force(session, *place)
+                    gathered = facts.gather(
+                        session,
+                        comment,
+                        in_force[place],
+                        secret=self.secret,
+                        now=now,
+                        known=surroundings.get(comment.id),
+                        unsaved=unsaved,
+                    )
+                except DBAPIError:
+                    raise
+                except Exception as error:
+                    log.exception("moderation_failed", comment=show("comment", held.subject_id), error=type(error).__name__)
+                    found.append((held, error))
+                else:
+                    unsaved.append(gathered)
+                    found.append((held, Prepared(in_force[place], gathered)))
+        return found
+
+    def _judge(self, held: queue.Claim, prepared: "Prepared | Exception | None") -> "_Judged | None":
+        """Return what is to be stored; None for a comment that was given back."""
+        if held.attempts > MOST_ATTEMPTS:
+            log.error("comment_given_to_a_human", comment=show("comment", held.subject_id), attempts=held.attempts)
+            return _Judged(held)
+        if isinstance(prepared, Exception):
+            self._give_back(held, prepared)
+            return None
         try:
-            if held.attempts > MOST_ATTEMPTS:
-                log.error("comment_given_to_a_human", comment=show("comment", held.subject_id), attempts=held.attempts)
-                self.database.transact(lambda session: self._finish(session, held, None))
-            else:
-                prepared = self._prepare(held)
-                failpoint("worker.scoring")
-                work = _Work(prepared, prepared.assessed(self.score)) if prepared else None
-                self.database.transact(lambda session: self._finish(session, held, work))
-            failpoint("worker.after_finish")
-        except LeaseLost:
-            log.warning("lease_lost", comment=show("comment", held.subject_id), fence=held.fence)
-            return
+            failpoint("worker.scoring")
+            return _Judged(held, prepared, prepared.assessed(self.score) if prepared else None)
         except DBAPIError:
             raise
         except Exception as error:
-            # A fault of ours with this one comment must not hold up the others: it is tried again, then a human gets it.
             log.exception("moderation_failed", comment=show("comment", held.subject_id), error=type(error).__name__)
             self._give_back(held, error)
+            return None
 
-    def _prepare(self, held: queue.Claim) -> Prepared | None:
-        with self.database.reading() as session:
-            now = self.database.now(session)
-            comment = session.scalars(_HELD, {"site": held.site_id, "comment": held.subject_id}).first()
-            if comment is None or not awaits(session, comment, held.revision):
-                return None
-            in_force = policies.in_force(session, held.site_id, comment.post_id)
-            gathered = facts.gather(session, comment, in_force, secret=self.secret, now=now)
-        return Prepared(in_force, gathered)
-
-    def _finish(self, session: Session, held: queue.Claim, work: "_Work | None") -> None:
-        """Store the outcome if the job is still ours and the comment still waits for it."""
-        now = self.database.now(session)
-        queue.finish(session, held, now=now)
-        comment = decisions.lock(session, held.site_id, held.subject_id)
-        if comment is None or not awaits(session, comment, held.revision):
+    def _store(self, judged: "Sequence[_Judged]") -> None:
+        if len(judged) > 1 and self._stored_together(judged):
             return
-        if work is None:
-            if held.attempts <= MOST_ATTEMPTS:
+        for each in judged:
+            try:
+                self.database.transact(lambda session, each=each: self._finish(session, [each]))  # type: ignore[misc]
+                failpoint("worker.after_finish")
+            except DBAPIError:
+                raise
+            except Exception as error:
+                log.exception("moderation_failed", comment=show("comment", each.held.subject_id), error=type(error).__name__)
+                self._give_back(each.held, error)
+
+    def _stored_together(self, judged: "Sequence[_Judged]") -> bool:
+        try:
+            self.database.transact(lambda session: self._finish(session, judged), joined=True)
+        except Exception as error:
+            # Whose fault it was comes out when each is stored by itself.
+            log.warning("not_stored_together", comments=len(judged), error=type(error).__name__, exc_info=True)
+            return False
+        failpoint("worker.after_finish")
+        return True
+
+    def _finish(self, session: Session, judged: "Sequence[_Judged]") -> None:
+        """Store the outcomes of the jobs that are still ours and of the comments that still wait for them."""
+        now = self.database.now(session)
+        ours = {held.id for held in queue.finish_all(session, [each.held for each in judged], now=now)}
+        waiting = decisions.lock_all(session, [each.held.subject_id for each in judged if each.held.id in ours])
+        for each in judged:
+            held = each.held
+            if held.id not in ours:
+                log.warning("lease_lost", comment=show("comment", held.subject_id), fence=held.fence)
+                continue
+            comment = waiting.get(held.subject_id)
+            if comment is None or comment.site_id != held.site_id or not awaits(session, comment, held.revision):
+                continue
+            if each.prepared is not None and each.assessed is not None:
+                outcome = record(session, comment, each.prepared, each.assessed, cause=f"job:{held.id.hex}", now=now)
+            elif held.attempts > MOST_ATTEMPTS:
+                outcome = _given_up(held)
+            else:
                 # It did not wait when it was read, and does now: another job brought it there.
-                return
-            outcome = _given_up(held)
-        else:
-            outcome = record(session, comment, work.prepared, work.assessed, cause=f"job:{held.id.hex}", now=now)
-        decisions.decide(session, comment, outcome, now=now)
+                continue
+            decisions.decide(session, comment, outcome, now=now)
         failpoint("worker.before_finish_commit")
 
     def _give_back(self, held: queue.Claim, error: Exception) -> None:
+        """Have a comment tried again later, and put before a human in the end: a fault of ours must not hold up the others."""
+
         def unit(session: Session) -> None:
             now = self.database.now(session)
             queue.fail(session, held, now=now, run_at=now + timedelta(seconds=2.0**held.attempts), error=type(error).__name__)
@@ -151,13 +233,16 @@ class Moderator:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    prepared: Prepared
-    assessed: Assessed
+class _Judged:
+    """A claim with what came of it; without an assessment nothing waited for one, or it was tried too often."""
+
+    held: queue.Claim
+    prepared: Prepared | None = None
+    assessed: Assessed | None = None
 
 
 # Asked for every comment, so made once.
-_HELD = select(Comment).where(Comment.site_id == bindparam("site"), Comment.id == bindparam("comment"))
+_HELD = select(Comment).where(Comment.id.in_(bindparam("comments", expanding=True)))
 
 
 def _given_up(held: queue.Claim) -> Outcome:

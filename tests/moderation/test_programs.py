@@ -26,6 +26,8 @@ SETTINGS = Settings(
     webhook_timeout=2.5,
     metrics_public=True,
     failpoints="relay.placed:kill",
+    smtp_url="smtps://tidegate:secret@mail.example:465",
+    mail_from="Comments <comments@blog.example>",
 )
 NOT_SAID = {"redis_prefix"}
 """Settings that have no variable: they differ in tests alone."""

@@ -1,0 +1,105 @@
+"""Several threads' small transactions as one: on SQLite the commit, and not the work, is what they wait for.
+
+A commit has to reach the disk, which takes milliseconds, and there is one writer at a time; so whoever comes while another
+thread commits joins the next transaction instead of waiting for one of its own ("group commit"). Nobody waits for company:
+a thread that is alone begins at once. Each unit is answered after the commit that holds it, and one that fails takes nothing
+with it: the transaction is rolled back, and each unit is run again by itself.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import structlog
+from sqlalchemy.orm import Session
+
+log = structlog.get_logger(__name__)
+
+MOST = 16
+"""Units in one transaction, so that the writers of other processes get their turn within some 20 milliseconds."""
+
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """What a unit of work is run in."""
+
+    def transaction(self, *, joined: bool = False) -> AbstractContextManager[Session]:
+        """Open a writing transaction."""
+        ...
+
+    def transact(self, unit: Callable[[Session], T]) -> T:
+        """Run a unit of work in a transaction of its own, again when the database asked for it."""
+        ...
+
+
+class _Joined(Generic[T]):
+    """A unit that waits for its transaction."""
+
+    def __init__(self, unit: Callable[[Session], T]) -> None:
+        self.unit = unit
+        self.called = threading.Event()
+        self.stored = False
+        self.failed = False
+        self.result: T | None = None
+
+
+class Together:
+    """Joins the units of a process's threads; one object for each database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._waiting: deque[_Joined[Any]] = deque()
+        self._led = False
+
+    def run(self, unit: Callable[[Session], T]) -> T:
+        """Run a unit with those that other threads bring meanwhile; returns after the commit.
+
+        Raises what the unit raises, or the database. A unit may be run twice, as with ``Database.transact``.
+        """
+        ours = _Joined(unit)
+        with self._lock:
+            self._waiting.append(ours)
+            leads, self._led = not self._led, True
+        if not leads:
+            # Until it is stored or failed, or until it is this thread's turn to lead.
+            ours.called.wait()
+        if not (ours.stored or ours.failed):
+            self._lead()
+        return cast("T", ours.result) if ours.stored else self._store.transact(unit)
+
+    def _lead(self) -> None:
+        with self._lock:
+            several = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+        try:
+            self._commit(several)
+        finally:
+            for each in several:
+                each.failed = not each.stored
+            with self._lock:
+                self._led = bool(self._waiting)
+                following = self._waiting[0] if self._waiting else None
+            for each in several:
+                each.called.set()
+            if following is not None:
+                following.called.set()
+
+    def _commit(self, several: list[_Joined[Any]]) -> None:
+        if len(several) == 1:
+            # The leader's own.
+            several[0].result = self._store.transact(several[0].unit)
+            several[0].stored = True
+            return
+        try:
+            with self._store.transaction(joined=True) as session:
+                results = [each.unit(session) for each in several]
+        except Exception as error:
+            # Whose fault it was comes out when each is run by itself, in its own thread.
+            log.debug("joined_transaction_failed", units=len(several), error=type(error).__name__, exc_info=True)
+            return
+        for each, result in zip(several, results, strict=True):
+            each.result = result
+            each.stored = True

@@ -1,0 +1,136 @@
+"""Comments that are judged and stored a few at a time: none depends on what becomes of the others."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import DBAPIError
+
+from moderation.models import Decision, Job, JobKind
+from moderation.scoring.choice import SiteModels
+from moderation.services import decisions
+from moderation.services.asking import Scored
+from moderation.services.moderating import GROUP
+from tests.moderation.services.conftest import ABUSIVE, CIVIL
+
+WAVE = "Everyone must read this page about the new miracle treatment before the weekend comes."
+
+
+TEXTS = (
+    CIVIL,
+    "The map beside the second paragraph shows the old border, I think.",
+    "Has anybody read what the parliament in Oslo decided last autumn?",
+    "My grandfather built ships in that harbour, so this was a joy to read.",
+    "Could the author say where the figures about wheat come from?",
+    "I would rather see the money go into schools and railways.",
+    "Thanks, this is the first time that I understand how the fund works.",
+    "The photograph was taken in winter, and the vote was in June.",
+    "A calm and useful text; please write about the other countries as well.",
+)
+
+
+def several(blog: Any, count: int) -> list[Any]:
+    return [blog.submit(text).comment_id for text in TEXTS[:count]]
+
+
+def statuses(blog: Any, comments: list[Any]) -> list[str]:
+    return [blog.view(comment).status for comment in comments]
+
+
+@pytest.mark.parametrize("count", [1, GROUP, GROUP + 1, 2 * GROUP + 1])
+def test_all_of_a_batch_are_judged_whatever_groups_it_makes(blog: Any, count: int) -> None:
+    comments = several(blog, count)
+    blog.worker().drain()
+    assert statuses(blog, comments) == ["approved"] * count
+    with blog.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Decision)) == count
+        assert session.scalar(select(func.count()).select_from(Job).where(Job.kind == JobKind.MODERATE)) == 0
+
+
+def test_copies_that_are_judged_in_one_batch_are_a_wave_as_well(blog: Any) -> None:
+    comments = [blog.submit(WAVE).comment_id for _ in range(4)]
+    blog.worker().drain()
+    assert statuses(blog, comments) == ["approved", "approved", "flagged", "flagged"]
+    assert blog.view(comments[3]).signals["near_copies"] == 4
+
+
+def test_copies_of_one_author_in_a_batch_are_no_wave(blog: Any) -> None:
+    author = blog.submission().author
+    comments = [blog.submit(WAVE, author=author).comment_id for _ in range(4)]
+    blog.worker().drain()
+    assert [blog.view(comment).signals["near_copies"] for comment in comments] == [1] * 4
+
+
+def test_a_text_that_breaks_the_models_holds_up_no_other(blog: Any) -> None:
+    comments = several(blog, 3)
+    broken = blog.submit(ABUSIVE).comment_id
+
+    def score(text: str, models: SiteModels) -> Scored:
+        if text == ABUSIVE:
+            raise ZeroDivisionError
+        found: Scored = blog.score(text, models)
+        return found
+
+    blog.worker(score=score).drain()
+    assert statuses(blog, comments) == ["approved"] * 3
+    assert blog.view(broken).status == "pending"
+    with blog.database.reading() as session:
+        job = session.scalars(select(Job).where(Job.kind == JobKind.MODERATE)).one()
+        assert (job.subject_id, job.attempts, job.last_error) == (broken, 1, "ZeroDivisionError")
+
+
+def test_a_lease_that_was_lost_takes_no_other_with_it(blog: Any) -> None:
+    comments = several(blog, 3)
+    taken = comments[1]
+
+    def score(text: str, models: SiteModels) -> Scored:
+        with blog.database.transaction() as session:
+            session.execute(
+                update(Job)
+                .where(Job.subject_id == taken, Job.kind == JobKind.MODERATE)
+                .values(fence=Job.fence + 1, lease_until=datetime.now(UTC) + timedelta(minutes=1))
+            )
+        found: Scored = blog.score(text, models)
+        return found
+
+    blog.worker(score=score).drain()
+    assert statuses(blog, comments) == ["approved", "pending", "approved"]
+
+
+def test_what_cannot_be_stored_together_is_stored_one_by_one(blog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    comments = several(blog, 3)
+    cursed = comments[0]
+    decide = decisions.decide
+
+    def broken(session: Any, comment: Any, outcome: Any, **named: Any) -> Decision:
+        if comment.id == cursed:
+            raise ZeroDivisionError
+        return decide(session, comment, outcome, **named)
+
+    monkeypatch.setattr(decisions, "decide", broken)
+    blog.worker().drain()
+    assert statuses(blog, comments) == ["pending", "approved", "approved"]
+    with blog.database.reading() as session:
+        job = session.scalars(select(Job).where(Job.kind == JobKind.MODERATE)).one()
+        assert (job.subject_id, job.last_error) == (cursed, "ZeroDivisionError")
+
+
+def test_a_database_that_is_gone_while_a_group_is_stored_ends_the_drain_and_loses_nothing(
+    blog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comments = several(blog, 2 * GROUP)
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise DBAPIError("UPDATE", {}, Exception("gone"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decisions, "decide", gone)
+        with pytest.raises(DBAPIError):
+            blog.worker().drain()
+    assert statuses(blog, comments) == ["pending"] * len(comments)
+    with blog.database.transaction() as session:
+        # The leases ran out.
+        session.execute(update(Job).values(lease_until=datetime.now(UTC) - timedelta(seconds=1)))
+    blog.worker(name="two").drain()
+    assert statuses(blog, comments) == ["approved"] * len(comments)
