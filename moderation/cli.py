@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "publisher": "publishers",
     "deliveries": "deliveries",
     "mail": "mail",
+    "chat": "chat",
     "import": "transfer",
     "export": "transfer",
     "perspective": "perspective",

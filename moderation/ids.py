@@ -25,6 +25,7 @@ PREFIXES = {
     "delivery": "dlv",
     "attempt": "att",
     "message": "msg",
+    "chat": "chat",
     "publisher": "pub",
     "user": "usr",
     "key": "key",

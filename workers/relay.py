@@ -19,7 +19,7 @@ from moderation.config import Settings
 from moderation.failpoints import failpoint
 from moderation.models import Audit, Event
 from moderation.runtime import Runtime
-from moderation.services import desk, housekeeping, notices, processes, sealing, sites
+from moderation.services import chats, desk, housekeeping, notices, processes, sealing, sites
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class Relay:
             with self.runtime.database.transaction() as session:
                 now = self.runtime.database.now(session)
                 processes.beat(session, self.name, "relay", started_at=self._started_at, now=now)
-        if self.runtime.settings.smtp_url is not None and self._is_due("notices", NOTICES_EVERY):
+        if self._is_due("notices", NOTICES_EVERY):
             self._announce()
         if self._is_due("tidy", TIDY_EVERY):
             with self.runtime.database.transaction() as session:
@@ -113,7 +113,8 @@ class Relay:
 
     def _announce(self) -> None:
         with self.runtime.database.reading() as session:
-            due = notices.is_due(session, now=self.runtime.database.now(session))
+            heard = self.runtime.settings.smtp_url is not None or chats.exist(session)
+            due = heard and notices.is_due(session, now=self.runtime.database.now(session))
         if due:
             self.runtime.database.transact(
                 lambda session: notices.announce_due(session, now=self.runtime.database.now(session)),

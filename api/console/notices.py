@@ -17,7 +17,7 @@ from moderation.ids import new_id, read
 from moderation.ids import show as public_id
 from moderation.models import DeliveryState
 from moderation.outbound.mail import ADVICE, Letter, Mailer
-from moderation.services import letters, messages, notices
+from moderation.services import chats, messages, notices
 from moderation.services.notices import Choice
 
 KINDS = {
@@ -114,7 +114,8 @@ def _notices(*, problem: str = "") -> Response:
         values: dict[str, Any] = {
             "plan": notices.plan(session, site_id),
             "dead": messages.page(session, site_id, state=DeliveryState.DEAD),
-            "names": {user.id: user.name for user, _, _ in people},
+            "rooms": (rooms := chats.page(session, site_id)),
+            "names": {user.id: user.name for user, _, _ in people} | {room.id: room.name for room in rooms},
         }
     return page(
         "notices.html",
@@ -124,7 +125,6 @@ def _notices(*, problem: str = "") -> Response:
         mine=next((choice for user, _, choice in people if user.id == user_id()), None),
         kinds=KINDS,
         mails=settings.mail_from if settings.smtp_url is not None else None,
-        lasting=letters.lasting,
         problem=problem,
         **values,
     )

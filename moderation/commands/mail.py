@@ -5,7 +5,7 @@ import click
 from moderation.commands.shell import BY, FINDING, USAGE, Fault, Shell, clean, shelled, table
 from moderation.config import mailbox
 from moderation.ids import new_id, read, show
-from moderation.models import DeliveryState
+from moderation.models import DeliveryState, Message
 from moderation.outbound.mail import ADVICE, Letter, Mailer
 from moderation.services import messages, sites
 
@@ -58,7 +58,7 @@ def list_(shell: Shell, *, site: str, everything: bool) -> None:
             "id": show("message", message.id),
             "created_at": message.created_at.isoformat(),
             "kind": str(message.kind),
-            "to": show("user", message.user_id) if message.user_id else "author",
+            "to": _receiver(message),
             "state": str(message.state),
             "attempts": message.attempts,
             "error": message.last_error,
@@ -82,3 +82,9 @@ def retry(shell: Shell, message_id: str, *, site: str) -> None:
         found = messages.retry(session, sites.find(session, site).id, read("message", message_id), by=BY, now=shell.now)
         state = str(found.state)
     shell.show({"id": message_id, "state": state}, [f"{message_id} is {state}"])
+
+
+def _receiver(message: Message) -> str:
+    if message.chat_id is not None:
+        return show("chat", message.chat_id)
+    return show("user", message.user_id) if message.user_id is not None else "author"

@@ -6,6 +6,7 @@ from moderation.models.audit import Audit
 from moderation.models.author import Author, IdentityKind
 from moderation.models.base import Base, columns
 from moderation.models.case import Case, CaseKind
+from moderation.models.chat import Chat, ChatKind
 from moderation.models.comment import (
     Comment,
     Idempotency,
@@ -58,6 +59,8 @@ __all__ = [
     "Base",
     "Case",
     "CaseKind",
+    "Chat",
+    "ChatKind",
     "Comment",
     "ConsoleSession",
     "Decider",

@@ -42,6 +42,7 @@ class Message(Identified, OfSite, Base):
 
     kind: Mapped[MessageKind] = mapped_column(Word(MessageKind))
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("user.id"))
+    chat_id: Mapped[UUID | None]
     comment_id: Mapped[UUID | None] = mapped_column(ForeignKey("comment.id"))
     revision: Mapped[int | None]
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)

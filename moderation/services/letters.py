@@ -32,31 +32,39 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
-    """A subject and the paragraphs below it."""
+class News:
+    """A subject and the paragraphs below it; a line that is a link stands alone."""
 
     subject: str
     paragraphs: list[str]
 
+    @property
+    def lines(self) -> list[str]:
+        """The news line by line, as a chat room is told it."""
+        return [line for part in (self.subject, *self.paragraphs) for line in part.split("\n")]
+
 
 def write(session: Session, message: Message, user: User, settings: Settings, *, now: datetime) -> Letter | None:
     """Return the letter of a message to somebody who looks after the site; None where there is nothing to tell any more."""
+    found = news(session, message, settings, now=now)
+    if found is None:
+        return None
+    paragraphs = [*found.paragraphs, f"What you are told, and when: {settings.public_url}/console/notices"]
+    return Letter(id=show("message", message.id), to=user.email, subject=found.subject, text="\n\n".join(paragraphs) + "\n")
+
+
+def news(session: Session, message: Message, settings: Settings, *, now: datetime) -> News | None:
+    """Return what a message says, to a person with their own link, to a room without; None where that is settled."""
     site = session.get_one(Site, message.site_id)
     if message.kind is MessageKind.WAITING:
-        words = _waiting(session, site, settings, now=now)
+        found = _waiting(session, site, settings, now=now)
     elif message.kind is MessageKind.DIGEST:
-        words = _digest(session, site, message, settings, now=now)
+        found = _digest(session, site, message, settings, now=now)
     else:
-        words = _case(session, site, message, settings)
-    if words is None:
+        found = _case(session, site, message, settings)
+    if found is None:
         return None
-    paragraphs = [*words.paragraphs, f"What you are told, and when: {settings.public_url}/console/notices"]
-    return Letter(
-        id=show("message", message.id),
-        to=user.email,
-        subject=f"[{one_line(site.title, longest=LONGEST_TITLE)}] {words.subject}",
-        text="\n\n".join(paragraphs) + "\n",
-    )
+    return News(f"[{one_line(site.title, longest=LONGEST_TITLE)}] {found.subject}", found.paragraphs)
 
 
 def lasting(span: timedelta) -> str:
@@ -69,7 +77,7 @@ def lasting(span: timedelta) -> str:
     return "less than a minute"
 
 
-def _case(session: Session, site: Site, message: Message, settings: Settings) -> _Words | None:
+def _case(session: Session, site: Site, message: Message, settings: Settings) -> News | None:
     row = session.execute(
         select(Case, Comment, Post)
         .join(Comment, Comment.id == Case.comment_id)
@@ -83,27 +91,28 @@ def _case(session: Session, site: Site, message: Message, settings: Settings) ->
     escalated = message.kind is MessageKind.ESCALATED
     if not escalated and not messages.is_urgent(case):
         return None
-    link = letter_links.address(settings.public_url, letter_links.token_of(settings.secret, message.id))
-    until = _moment(message.created_at + letter_links.VALID, site)
-    return _Words(
-        f"{'Handed to the editors' if escalated else 'Urgent'}: {_why(case)}",
-        [
-            f"A comment on “{_title(post)}” waits for you: {_why(case)}.",
-            "It is public at the moment." if comment.visible_revision is not None else "It is not public.",
-            f"Read it and decide, once and until {until}; the link is yours alone:\n{link}",
-            f"Or in the queue:\n{settings.public_url}/console/queue?case={show('case', case.id)}",
-            "What it says is not in this mail, because a mail cannot be taken back.",
-        ],
-    )
+    case_link = f"{settings.public_url}/console/queue?case={show('case', case.id)}"
+    paragraphs = [
+        f"A comment on “{_title(post)}” waits for you: {_why(case)}.",
+        "It is public at the moment." if comment.visible_revision is not None else "It is not public.",
+    ]
+    if message.user_id is not None:
+        link = letter_links.address(settings.public_url, letter_links.token_of(settings.secret, message.id))
+        until = _moment(message.created_at + letter_links.VALID, site)
+        paragraphs.append(f"Read it and decide, once and until {until}; the link is yours alone:\n{link}")
+    paragraphs.append(f"{'Or in' if message.user_id is not None else 'In'} the queue:\n{case_link}")
+    if message.user_id is not None:
+        paragraphs.append("What it says is not in this mail, because a mail cannot be taken back.")
+    return News(f"{'Handed to the editors' if escalated else 'Urgent'}: {_why(case)}", paragraphs)
 
 
-def _waiting(session: Session, site: Site, settings: Settings, *, now: datetime) -> _Words | None:
+def _waiting(session: Session, site: Site, settings: Settings, *, now: datetime) -> News | None:
     oldest = notices.oldest_waiting(session, site.id)
     limit = timedelta(minutes=notices.plan(session, site.id).waiting_minutes)
     if oldest is None or not limit or now - oldest < limit:
         return None
     count = _waiting_count(session, site.id)
-    return _Words(
+    return News(
         f"A comment has been waiting for {lasting(now - oldest)}",
         [
             f"The oldest of {count} that wait has waited since {_moment(oldest, site)}.",
@@ -112,7 +121,7 @@ def _waiting(session: Session, site: Site, settings: Settings, *, now: datetime)
     )
 
 
-def _digest(session: Session, site: Site, message: Message, settings: Settings, *, now: datetime) -> _Words | None:
+def _digest(session: Session, site: Site, message: Message, settings: Settings, *, now: datetime) -> News | None:
     since = datetime.fromisoformat(message.data["since"])
     waiting = desk.waiting(session, site.id)
     decided = session.scalar(
@@ -137,7 +146,7 @@ def _digest(session: Session, site: Site, message: Message, settings: Settings, 
         paragraphs.append("\n".join(_busiest(session, site.id)))
     paragraphs.append(f"People decided {decided} since {_moment(since, site)}.")
     paragraphs.append(f"The queue:\n{settings.public_url}/console/queue")
-    return _Words(f"{count} comment{'s' if count != 1 else ''} wait{'s' if count == 1 else ''} for you", paragraphs)
+    return News(f"{count} comment{'s' if count != 1 else ''} wait{'s' if count == 1 else ''} for you", paragraphs)
 
 
 def _busiest(session: Session, site_id: UUID) -> list[str]:

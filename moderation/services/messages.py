@@ -45,16 +45,12 @@ def announce(
 
 def to_person(session: Session, announced: Message, user_id: UUID, *, now: datetime) -> Message:
     """Have one person told of what was announced."""
-    return _add(
-        session,
-        announced.kind,
-        site_id=announced.site_id,
-        comment_id=announced.comment_id,
-        revision=announced.revision,
-        data=announced.data,
-        user_id=user_id,
-        now=now,
-    )
+    return _copy(session, announced, now=now, user_id=user_id)
+
+
+def to_chat(session: Session, announced: Message, chat_id: UUID, *, now: datetime) -> Message:
+    """Have a room told of what was announced."""
+    return _copy(session, announced, now=now, chat_id=chat_id)
 
 
 def announce_case(session: Session, case: Case, *, now: datetime) -> None:
@@ -82,7 +78,7 @@ def is_urgent(case: Case) -> bool:
 
 def page(session: Session, site_id: UUID, *, state: DeliveryState | None = None, limit: int = 50) -> list[Message]:
     """Return the site's letters, newest first."""
-    letters = or_(Message.user_id.is_not(None), Message.kind.in_(TO_AUTHORS))
+    letters = or_(Message.user_id.is_not(None), Message.chat_id.is_not(None), Message.kind.in_(TO_AUTHORS))
     query = select(Message).where(Message.site_id == site_id, letters)
     if state is not None:
         query = query.where(Message.state == state)
@@ -116,12 +112,30 @@ def settle(message: Message, state: DeliveryState, *, error: str | None = None, 
 
 
 def enqueue(session: Session, messages: Sequence[Message], *, now: datetime) -> None:
-    """Add the jobs that send messages; their order key begins with the mail server, by which they are found together."""
+    """Add the jobs that send messages; their order key begins with the receiver, by which they are found together."""
     works = [
-        queue.Work(site_id=message.site_id, subject_id=message.id, order=(MAIL_SERVER.hex + message.id.hex, 0))
+        queue.Work(site_id=message.site_id, subject_id=message.id, order=(receiver(message).hex + message.id.hex, 0))
         for message in messages
     ]
     queue.enqueue_many(session, JobKind.MESSAGE, works, now=now)
+
+
+def receiver(message: Message) -> UUID:
+    """Return to what a message is sent: a room, or the mail server."""
+    return message.chat_id or MAIL_SERVER
+
+
+def _copy(session: Session, announced: Message, *, now: datetime, **to: UUID) -> Message:
+    return _add(
+        session,
+        announced.kind,
+        site_id=announced.site_id,
+        comment_id=announced.comment_id,
+        revision=announced.revision,
+        data=announced.data,
+        now=now,
+        **to,
+    )
 
 
 def _add(session: Session, kind: MessageKind, *, data: dict[str, Any] | None, now: datetime, **row: Any) -> Message:

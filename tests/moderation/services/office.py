@@ -69,8 +69,11 @@ class Office:
         self.blog.database.transact(lambda session: notices.set_plan(session, self.blog.site_id, **given))
 
     def messages(self) -> list[Message]:
+        return [message for message in self.everything() if message.user_id is not None]
+
+    def everything(self) -> list[Message]:
         with self.blog.database.reading() as session:
-            return list(session.scalars(select(Message).where(Message.user_id.is_not(None)).order_by(Message.id)))
+            return list(session.scalars(select(Message).order_by(Message.id)))
 
     def states(self) -> list[tuple[str, str | None]]:
         return sorted({(str(message.state), message.last_error) for message in self.messages()}, key=str)
