@@ -1,6 +1,9 @@
 """Migrations: what was stored under an older schema is there under the newest one and after the way back; models say the same."""
 
 import contextlib
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +24,7 @@ from tests.servers import PostgresServer
 
 REVISIONS = sorted(path.name[:4] for path in (migrations.FOLDER / "versions").glob("0*.py"))
 NEWEST = REVISIONS[-1]
+ROOT = Path(__file__).parents[2]
 MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -140,6 +144,43 @@ def test_the_way_back_is_taken_with_data_of_the_newest_schema(empty_url: str, re
         before = rows(database)
     migrations.upgrade(empty_url)
     with opened(empty_url) as database:
+        assert_kept(before, rows(database))
+
+
+KILLED = """
+import os, signal, sys
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from moderation import migrations
+
+left = int(sys.argv[2])
+
+@event.listens_for(Engine, "before_cursor_execute")
+def count(connection, cursor, statement, *rest):
+    global left
+    if statement.lstrip().upper().startswith(("CREATE", "ALTER", "UPDATE", "INSERT", "DROP")):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+migrations.upgrade(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("statement", [2, 7, 12])
+def test_a_migration_that_is_killed_half_way_is_gone_on_with(empty_url: str, statement: int) -> None:
+    migrations.upgrade(empty_url, revision="0003")
+    with opened(empty_url) as database:
+        fill(database)
+        before = rows(database)
+    killed = subprocess.run([sys.executable, "-c", KILLED, empty_url, str(statement)], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with opened(empty_url) as database:
+        assert migrations.state(database)[0] != NEWEST
+        assert_kept(before, rows(database))
+    migrations.upgrade(empty_url)
+    with opened(empty_url) as database:
+        assert migrations.state(database)[0] == NEWEST
         assert_kept(before, rows(database))
 
 
