@@ -14,7 +14,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from moderation.outbound.http import Reply
+from moderation.outbound.publishers import port
 from moderation.outbound.publishers.port import (
+    GONE,
     UP_TO_DATE,
     CommentState,
     Kind,
@@ -25,6 +27,7 @@ from moderation.outbound.publishers.port import (
     in_path,
     unknown_there,
 )
+from moderation.outbound.publishers.words import because
 
 SYSTEM: Final = "blogger:"
 API: Final = "https://blogger.googleapis.com"
@@ -83,7 +86,7 @@ class Blogger:
         if path is None:
             return unknown_there(state)
         reply, found = self._ask("GET", f"{path}?view=ADMIN", sending)
-        if reply.status in {404, 410}:
+        if reply.status in GONE:
             return unknown_there(state)
         if not reply.ok:
             return reply
@@ -102,25 +105,18 @@ class Blogger:
         for state in states:
             path = self._path(state)
             reply, found = self._ask("GET", f"{path}?view=ADMIN", sending) if path else (Reply(status=404), {})
-            if reply.status in {404, 410}:
-                seen.append(Seen(id=state.id, visible=False, detail="not there"))
-            elif not reply.ok:
-                seen.append(Seen(id=state.id, visible=None, detail=reply.error or ""))
-            else:
-                status = str(found.get("status"))
-                seen.append(Seen(id=state.id, visible=status == PUBLIC, detail=status.lower()))
+            seen.append(port.seen(state, reply, found, _shown))
         return seen
 
     def missing(self, sending: Sending) -> Sequence[str]:
         """Try the refresh token, and whether its owner may look after the blog."""
         reply, token = self._token(sending)
         if token is None:
-            return [
-                f"Google gives no access for these credentials ({reply.excerpt or reply.error}); sign in for a new refresh token."
-            ]
+            why = reply.excerpt or because(reply)
+            return [f"Google gives no access for these credentials ({why}); sign in for a new refresh token."]
         reply, found = self._ask("GET", f"/v3/users/self/blogs/{in_path(self.blog_id)}", sending)
         if not reply.ok:
-            return [f"The blog {self.blog_id} is not one of this account's ({reply.error})."]
+            return [f"The blog {self.blog_id} is not one of this account's: {because(reply)}."]
         rights = found.get("blog_user_info", {})
         return (
             [] if rights.get("hasAdminAccess") else ["This account may not moderate the blog; its owner has to make it an admin."]
@@ -144,7 +140,7 @@ class Blogger:
             path = f"/v3/blogs/{in_path(self.blog_id)}/posts/{in_path(number)}?fields=id%2Curl%2Ctitle&view=ADMIN"
             reply, posts[number] = self._ask("GET", path, sending)
             # A post that was deleted meanwhile takes its comments along; anything else is tried again.
-            if not reply.ok and reply.status not in {404, 410}:
+            if not reply.ok and reply.status not in GONE:
                 return Page(reply=reply)
         rows = [_pulled(item, posts) for item in items]
         return Page(reply=UP_TO_DATE, rows=rows, next=found.get("nextPageToken") or None)
@@ -188,6 +184,11 @@ class Blogger:
     def _name(self) -> bytes:
         parts = (self.tokens, self.client_id, self.client_secret, self.refresh_token)
         return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def _shown(found: Mapping[str, Any]) -> tuple[bool, str]:
+    status = str(found.get("status"))
+    return status == PUBLIC, status.lower()
 
 
 def _pulled(item: Mapping[str, Any], posts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from moderation.outbound.http import Reply
+from moderation.outbound.publishers import port
 from moderation.outbound.publishers.port import CommentState, Kind, Seen, Sending, Setting, unknown_there
+from moderation.outbound.publishers.words import because
 
 SYSTEM: Final = "discourse"
 SHOWING: Final = ("approve_post", "disagree_and_restore", "disagree", "approve")
@@ -33,7 +35,7 @@ class Discourse:
 
     def publish(self, state: CommentState, sending: Sending) -> Reply:
         """Decide the item of the review queue where there is one, else remove or recover the post."""
-        number = _number(state)
+        number = state.number_in(SYSTEM)
         if number is None:
             return unknown_there(state)
         reply, post = self._ask("GET", f"/posts/{number}.json", sending)
@@ -53,15 +55,9 @@ class Discourse:
         """Ask for each post."""
         seen = []
         for state in states:
-            number = _number(state)
+            number = state.number_in(SYSTEM)
             reply, post = self._ask("GET", f"/posts/{number}.json", sending) if number else (Reply(status=404), {})
-            if reply.status == 404:
-                seen.append(Seen(id=state.id, visible=False, detail="not there"))
-            elif not reply.ok:
-                seen.append(Seen(id=state.id, visible=None, detail=reply.error or ""))
-            else:
-                visible = _visible(post)
-                seen.append(Seen(id=state.id, visible=visible, detail="public" if visible else "hidden or deleted"))
+            seen.append(port.seen(state, reply, post, _shown))
         return seen
 
     def missing(self, sending: Sending) -> Sequence[str]:
@@ -71,9 +67,7 @@ class Discourse:
             return [
                 f"The key does not let {self.username} see the review queue: it has to be a moderator, the key of all scopes."
             ]
-        return (
-            [] if reply.ok and "reviewables" in found else [f"No Discourse answers at {self.url} ({reply.error or 'no JSON'})."]
-        )
+        return [] if reply.ok and "reviewables" in found else [f"No Discourse answers at {self.url}: {because(reply)}."]
 
     def _decision(
         self, number: str, post: Mapping[str, Any], state: CommentState, sending: Sending
@@ -107,9 +101,8 @@ def _visible(post: Mapping[str, Any]) -> bool:
     return not post.get("hidden") and not post.get("deleted_at") and not post.get("user_deleted")
 
 
-def _number(state: CommentState) -> str | None:
-    name = state.known_as(SYSTEM)
-    return name if name is not None and name.isascii() and name.isdigit() else None
+def _shown(post: Mapping[str, Any]) -> tuple[bool, str]:
+    return (True, "public") if _visible(post) else (False, "hidden or deleted")
 
 
 KIND: Final = Kind(

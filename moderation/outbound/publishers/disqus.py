@@ -10,7 +10,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from moderation.outbound.http import Reply
+from moderation.outbound.publishers import port
 from moderation.outbound.publishers.port import UP_TO_DATE, CommentState, Kind, Seen, Sending, Setting, unknown_there
+from moderation.outbound.publishers.words import because
 
 SYSTEM: Final = "disqus"
 API: Final = "https://disqus.com"
@@ -66,21 +68,15 @@ class Disqus:
         for state in states:
             name = state.known_as(SYSTEM)
             reply, post = self._ask("GET", "posts/details", {"post": name}, sending) if name else (Reply(status=404), {})
-            if reply.status == 404:
-                seen.append(Seen(id=state.id, visible=False, detail="not there"))
-            elif not reply.ok:
-                seen.append(Seen(id=state.id, visible=None, detail=reply.error or ""))
-            else:
-                words = [word for word in ("isApproved", "isSpam", "isDeleted") if post.get(word)]
-                seen.append(Seen(id=state.id, visible=_visible(post), detail=", ".join(words) or "waiting"))
+            seen.append(port.seen(state, reply, post, _shown))
         return seen
 
     def missing(self, sending: Sending) -> Sequence[str]:
         """Try the keys on what only a moderator of the forum may list."""
         reply, _ = self._ask("GET", "posts/list", {"forum": self.forum, "include": "unapproved", "limit": "1"}, sending)
         if reply.status in {400, 401, 403}:
-            return [f"Disqus does not let these keys moderate the forum {self.forum} ({reply.error})."]
-        return [] if reply.ok else [f"Disqus does not answer ({reply.error})."]
+            return [f"Disqus does not let these keys moderate the forum {self.forum}: {because(reply)}."]
+        return [] if reply.ok else [f"Disqus does not answer: {because(reply)}."]
 
     def _ask(self, method: str, call: str, given: Mapping[str, str], sending: Sending) -> tuple[Reply, dict[str, Any]]:
         keys = {"api_key": self.api_key, "api_secret": self.api_secret, "access_token": self.access_token}
@@ -99,6 +95,11 @@ class Disqus:
 
 def _visible(post: Mapping[str, Any]) -> bool:
     return bool(post.get("isApproved")) and not post.get("isSpam") and not post.get("isDeleted")
+
+
+def _shown(post: Mapping[str, Any]) -> tuple[bool, str]:
+    words = [word for word in ("isApproved", "isSpam", "isDeleted") if post.get(word)]
+    return _visible(post), ", ".join(words) or "waiting"
 
 
 KIND: Final = Kind(

@@ -12,6 +12,7 @@ import orjson
 
 from moderation.outbound.http import Reply
 from moderation.outbound.publishers.port import CommentState, Kind, Seen, Sending, Setting
+from moderation.outbound.publishers.words import because
 from moderation.outbound.webhooks import signed_headers
 
 Method = Literal["PUT", "POST"]
@@ -50,7 +51,7 @@ class Generic:
     def missing(self, sending: Sending) -> Sequence[str]:
         """Try whether anything answers at the address; nothing is sent that a blog could take for a state."""
         reply = sending.client.send("OPTIONS", self.url.replace("{id}", "test"), headers={}, body=b"")
-        return [f"Nothing answers at {self.url} ({reply.trouble})."] if reply.trouble is not None else []
+        return [f"Nothing answers at {self.url}: {because(reply)}."] if reply.trouble is not None else []
 
 
 def as_json(state: CommentState) -> bytes:

@@ -12,6 +12,7 @@ import orjson
 
 from moderation.outbound.http import Reply
 from moderation.outbound.publishers.port import UP_TO_DATE, CommentState, Kind, Seen, Sending, Setting, in_path, unknown_there
+from moderation.outbound.publishers.words import because
 
 SYSTEM: Final = "ghost"
 LIFE: Final = 300
@@ -64,7 +65,7 @@ class Ghost:
         reply, _ = self._ask("GET", "comments/?limit=1", sending)
         if reply.status in {401, 403}:
             return ["Ghost does not let this token moderate comments; it has to be a staff access token of an administrator."]
-        return [] if reply.ok else [f"No Ghost answers at {self.url} ({reply.error})."]
+        return [] if reply.ok else [f"No Ghost answers at {self.url}: {because(reply)}."]
 
     def _ask(self, method: str, path: str, sending: Sending, body: bytes = b"") -> tuple[Reply, dict[str, Any]]:
         signed = sign(self.token, now=sending.now)

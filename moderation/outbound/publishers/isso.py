@@ -13,7 +13,9 @@ import orjson
 from itsdangerous import URLSafeTimedSerializer
 
 from moderation.outbound.http import Reply
+from moderation.outbound.publishers import port
 from moderation.outbound.publishers.port import UP_TO_DATE, CommentState, Kind, Seen, Sending, Setting, unknown_there
+from moderation.outbound.publishers.words import because
 
 SYSTEM: Final = "isso"
 PUBLIC: Final = 1
@@ -36,7 +38,7 @@ class Isso:
 
     def publish(self, state: CommentState, sending: Sending) -> Reply:
         """Do what is needed to get the comment where it belongs, beginning from where it is."""
-        number = _number(state)
+        number = state.number_in(SYSTEM)
         if number is None:
             return unknown_there(state)
         reply, found = self._read(number, sending)
@@ -46,13 +48,13 @@ class Isso:
             return reply
         return self._show(number, state, found, sending) if state.visible else self._hide(number, state, found, sending)
 
-    def _show(self, number: int, state: CommentState, found: Mapping[str, Any], sending: Sending) -> Reply:
+    def _show(self, number: str, state: CommentState, found: Mapping[str, Any], sending: Sending) -> Reply:
         reply = UP_TO_DATE
         if found.get("text") == CURTAIN:
             reply = self._act(number, "edit", sending, {"text": state.body or "", "author": state.author_name or ""})
         return self._act(number, "activate", sending) if reply.ok and found.get("mode") != PUBLIC else reply
 
-    def _hide(self, number: int, state: CommentState, found: Mapping[str, Any], sending: Sending) -> Reply:
+    def _hide(self, number: str, state: CommentState, found: Mapping[str, Any], sending: Sending) -> Reply:
         public = found.get("mode") == PUBLIC
         if state.for_good or (public and state.place in {"spam", "trash"}):
             return self._act(number, "delete", sending) if found.get("mode") in {PUBLIC, WAITING} else UP_TO_DATE
@@ -62,39 +64,32 @@ class Isso:
 
     def look(self, states: Sequence[CommentState], sending: Sending) -> Sequence[Seen]:
         """Ask for each comment."""
-        return [self._look(state, sending) for state in states]
+        seen = []
+        for state in states:
+            number = state.number_in(SYSTEM)
+            reply, found = self._read(number, sending) if number is not None else (Reply(status=404), {})
+            seen.append(port.seen(state, reply, found, _shown))
+        return seen
 
     def missing(self, sending: Sending) -> Sequence[str]:
         """Try whether an Isso answers and takes our signature: of a comment that there is none of, and so cannot change."""
         reply = sending.send("GET", f"{self.url}/config")
         if not reply.ok:
-            return [f"No Isso answers at {self.url} ({reply.error})."]
-        reply = self._act(0, "activate", sending)
+            return [f"No Isso answers at {self.url}: {because(reply)}."]
+        reply = self._act("0", "activate", sending)
         if reply.status == 403:
             return ["Isso does not take the session key: it is in its database, table preferences, under session-key."]
-        return [] if reply.status == 404 else [f"Isso answers a signed link with {reply.error or reply.status}."]
+        return [] if reply.status == 404 else [f"Isso does not take a signed link: {because(reply)}."]
 
-    def _look(self, state: CommentState, sending: Sending) -> Seen:
-        number = _number(state)
-        if number is None:
-            return Seen(id=state.id, visible=False, detail="not there")
-        reply, found = self._read(number, sending)
-        if reply.status == 404:
-            return Seen(id=state.id, visible=False, detail="not there")
-        if not reply.ok:
-            return Seen(id=state.id, visible=None, detail=reply.error or "")
-        public = found.get("mode") == PUBLIC and found.get("text") != CURTAIN
-        return Seen(id=state.id, visible=public, detail="public" if public else "hidden")
-
-    def _read(self, number: int, sending: Sending) -> tuple[Reply, dict[str, Any]]:
+    def _read(self, number: str, sending: Sending) -> tuple[Reply, dict[str, Any]]:
         # Isso shows a comment by itself to its author alone, whom it knows by a cookie that it signed.
         cookie = f"{number}={self._sign(number)}"
         return sending.ask("GET", f"{self.url}/id/{number}?plain=1", headers={"Cookie": cookie})
 
-    def _sign(self, number: int) -> str:
-        return str(URLSafeTimedSerializer(self.session_key).dumps(number))
+    def _sign(self, number: str) -> str:
+        return str(URLSafeTimedSerializer(self.session_key).dumps(int(number)))
 
-    def _act(self, number: int, action: str, sending: Sending, body: object = None) -> Reply:
+    def _act(self, number: str, action: str, sending: Sending, body: object = None) -> Reply:
         data = b"" if body is None else orjson.dumps(body)
         reply = sending.send(
             "POST", f"{self.url}/id/{number}/{action}/{self._sign(number)}", headers=JSON if data else {}, body=data
@@ -102,9 +97,9 @@ class Isso:
         return UP_TO_DATE if action == "delete" and reply.status == 404 else reply
 
 
-def _number(state: CommentState) -> int | None:
-    name = state.known_as(SYSTEM)
-    return int(name) if name is not None and name.isascii() and name.isdigit() else None
+def _shown(found: Mapping[str, Any]) -> tuple[bool, str]:
+    public = found.get("mode") == PUBLIC and found.get("text") != CURTAIN
+    return public, "public" if public else "hidden"
 
 
 KIND: Final = Kind(

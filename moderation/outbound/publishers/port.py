@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import quote
 
 import orjson
@@ -63,6 +63,11 @@ class CommentState:
         """Return the comment's id in another system, with or without that system's name before it; None where it has none."""
         name = (self.external_id or "").removeprefix(f"{system}:")
         return name if name and ":" not in name else None
+
+    def number_in(self, system: str) -> str | None:
+        """Return the comment's id in a system whose ids are numbers, as its digits; None where it has none."""
+        name = self.known_as(system)
+        return name if name is not None and name.isascii() and name.isdigit() else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +171,22 @@ class Kind:
 
 UP_TO_DATE = Reply(status=204)
 """For what the blog shows rightly without a request."""
+
+
+GONE: Final = frozenset({404, 410})
+"""Answers of a blog that does not know a comment, or does not any more."""
+
+
+def seen(
+    state: CommentState, reply: Reply, found: Mapping[str, Any], shown: Callable[[Mapping[str, Any]], tuple[bool, str]]
+) -> Seen:
+    """Return what a blog shows of a comment, from its answer to the question; ``shown`` reads what it found, if it did."""
+    if reply.status in GONE:
+        return Seen(id=state.id, visible=False, detail="not there")
+    if not reply.ok:
+        return Seen(id=state.id, visible=None, detail=reply.error or "")
+    visible, detail = shown(found)
+    return Seen(id=state.id, visible=visible, detail=detail)
 
 
 def unknown_there(state: CommentState) -> Reply:

@@ -16,6 +16,7 @@ import orjson
 
 from moderation.outbound.http import Reply
 from moderation.outbound.publishers.port import (
+    GONE,
     UP_TO_DATE,
     CommentState,
     Kind,
@@ -25,10 +26,10 @@ from moderation.outbound.publishers.port import (
     Setting,
     unknown_there,
 )
+from moderation.outbound.publishers.words import because
 
 AT_ONCE: Final = 50
 FIELDS: Final = "id,status,meta"
-MISSING: Final = frozenset({404, 410})
 SYSTEM: Final = "wordpress"
 PULLED: Final = 10
 """Comments in a page: as long as they may be, together they stay below the bytes that are read of an answer."""
@@ -62,7 +63,7 @@ class WordPress:
             return unknown_there(state)
         wanted = {"status": state.place, "meta": {"tidegate_said": state.explanation}}
         reply, answer = self._ask("POST", f"comments/{number}", {"context": "edit", "_fields": FIELDS}, sending, wanted)
-        if reply.status in MISSING:
+        if reply.status in GONE:
             return unknown_there(state)
         if reply.ok and answer.get("status") != state.place:
             return replace(reply, status=None, trouble="protocol", excerpt="WordPress did not take the status")
@@ -82,13 +83,14 @@ class WordPress:
         if reply.status in {401, 403}:
             return ["WordPress does not take the user name and application password."]
         if not reply.ok or "id" not in me:
-            return [f"There is no WordPress REST API at {self.url} ({reply.error or 'no JSON'})."]
+            return [f"There is no WordPress REST API at {self.url}: {because(reply)}."]
+        lacking = []
         if not me.get("capabilities", {}).get("moderate_comments"):
-            return [f"The user {self.username} may not moderate comments there; give them the role of an editor."]
+            lacking.append(f"The user {self.username} may not moderate comments there; give them the role of an editor.")
         reply, described = self._ask("OPTIONS", "comments", {}, sending)
         if "tidegate_said" not in str(described.get("schema", {}).get("properties", {}).get("meta", {})):
-            return ["The must-use plugin (/downloads/tidegate-wordpress.php) is not in wp-content/mu-plugins."]
-        return []
+            lacking.append("The must-use plugin (/downloads/tidegate-wordpress.php) is not in wp-content/mu-plugins.")
+        return lacking
 
     def pull(self, since: datetime, place: str, sending: Sending) -> Page:
         """Return comments, waiting or public, after a time, oldest first.
@@ -125,7 +127,7 @@ class WordPress:
 
     def _find(self, states: Sequence[CommentState], sending: Sending) -> tuple[Reply, dict[str, dict[str, Any]]]:
         """Return the comments of WordPress by our ids, as far as there are any."""
-        numbers = {number: state.id for state in states if (number := _number(state)) is not None}
+        numbers = {number: state.id for state in states if (number := state.number_in(SYSTEM)) is not None}
         others = [state.id for state in states if state.id not in numbers.values()]
         reply, found = UP_TO_DATE, dict[str, dict[str, Any]]()
         if numbers:
@@ -199,11 +201,6 @@ def _second(moment: datetime) -> str:
 
 def _moment(second: str) -> datetime:
     return datetime.fromisoformat(second).replace(tzinfo=UTC)
-
-
-def _number(state: CommentState) -> str | None:
-    number = state.known_as(SYSTEM)
-    return number if number is not None and number.isascii() and number.isdigit() else None
 
 
 def _json(body: bytes) -> dict[str, Any] | list[Any] | None:

@@ -79,6 +79,7 @@ class Blog(ABC):
 class WordPressBlog(Blog):
     kind, known, unknown = "wordpress", "wordpress:7", "wordpress:8"
     wrong: ClassVar = {"password": "not it"}
+    may_moderate = has_plugin = True
     words: ClassVar = {"approved": "public", "hold": "waiting", "spam": "spam", "trash": "trash"}
 
     def config(self) -> dict[str, str]:
@@ -93,8 +94,8 @@ class WordPressBlog(Blog):
         if got.headers.get("authorization") != "Basic " + base64.b64encode(b"tidegate:abcd efgh").decode():
             return 401, {"code": "rest_cannot_edit"}
         described = {
-            "users/me": {"id": 2, "capabilities": {"moderate_comments": True}},
-            "OPTIONS": {"schema": {"properties": {"meta": {"properties": {"tidegate_said": {}}}}}},
+            "users/me": {"id": 2, "capabilities": {"moderate_comments": self.may_moderate}},
+            "OPTIONS": {"schema": {"properties": {"meta": {"properties": {"tidegate_said": {}} if self.has_plugin else {}}}}},
         }
         if {route, got.method} & described.keys():
             return 200, described[route if route in described else got.method]

@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
+from moderation.embedded import free_port
 from moderation.outbound.http import Client, Guard, Reply
 from moderation.outbound.publishers import KINDS, CommentState, Publisher, Sending
-from tests.moderation.outbound.publishers.blogs import BLOGS, Blog
+from moderation.outbound.publishers.words import because
+from tests.moderation.outbound.publishers.blogs import BLOGS, Blog, WordPressBlog
 from tests.moderation.outbound.receiver import Receiver, listening, status
 
 GUARD = Guard(("127.0.0.0/8",))
@@ -164,3 +166,37 @@ def test_the_guard_stands_before_every_publisher(written: Written) -> None:
     assert written.made().publish(state(written.blog, "approved"), sending).trouble == "refused_address"
     assert written.blog.changes == 0
     assert written.receiver.got == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(trouble="connect"), "nothing listens there"),
+        (Reply(trouble="refused_address"), "TIDEGATE_WEBHOOK_ALLOW"),
+        (Reply(status=200), "something else answers there"),
+        (Reply(status=301), "enter that one (status 301)"),
+        (Reply(status=404), "nothing at that path (status 404)"),
+        (Reply(status=418), "refuses the question (status 418)"),
+        (Reply(status=503), "a fault of its own (status 503)"),
+    ],
+)
+def test_what_went_wrong_is_said_in_words(reply: Reply, said: str) -> None:
+    assert said in because(reply)
+
+
+def test_nothing_listening_is_said_as_such_and_each_missing_thing_in_a_sentence(written: Written) -> None:
+    names = {setting.name for setting in KINDS[written.blog.kind].settings if setting.address}
+    gone = written.made(**{name: f"http://127.0.0.1:{free_port()}" for name in names})
+    sentences = gone.missing(written.sending())
+    assert sentences
+    assert all(each.endswith(".") and each.count(". ") == 0 and "nothing listens there" in each for each in sentences)
+
+
+def test_wordpress_names_both_a_role_that_is_too_low_and_a_plugin_that_is_not_there() -> None:
+    with listening() as receiver:
+        blog = WordPressBlog(f"http://127.0.0.1:{receiver.port}")
+        blog.may_moderate = blog.has_plugin = False
+        receiver.answer = blog.answer
+        role, plugin = KINDS["wordpress"].make(blog.config()).missing(Written(blog, receiver).sending())
+    assert "role of an editor" in role
+    assert "must-use plugin" in plugin
