@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema
 from werkzeug.wrappers import Response as Answer
 
-from api import errors
+from api import errors, pages
 from api.auth import PUBLIC, may, permission_of
 from api.console import show
 from api.context import context
@@ -169,9 +169,7 @@ def _origin(url: str) -> str:
 
 @blp.after_request
 def _headers(answer: Response) -> Response:
-    for name, value in HEADERS.items():
-        answer.headers.setdefault(name, value)
-    return answer
+    return pages.with_headers(answer, HEADERS)
 
 
 @blp.errorhandler(NotSignedIn)
@@ -184,11 +182,5 @@ def _to_the_door(_: NotSignedIn) -> Answer:
 
 @blp.errorhandler(Exception)
 def _fault(error: Exception) -> Answer:
-    if isinstance(error, ValidationError):
-        found = list(errors.pointers(error.messages))
-        problem = Problem(422, "invalid", " ".join(f"{each['pointer'].lstrip('/')}: {each['detail']}" for each in found))
-    else:
-        problem = errors.said(error)
-    answer = page("problem.html", status=problem.status, problem=problem)
-    answer.headers.extend(problem.headers)
-    return answer
+    problem = pages.problem_of(error, named=True)
+    return pages.fault(problem, page)

@@ -9,11 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, g, make_response, render_template, request
-from marshmallow import ValidationError
 
-from api import errors, limits
+from api import limits, pages
 from api.context import context
-from api.errors import Problem
 from api.widget import texts
 from moderation.models import Site
 from moderation.services import sites
@@ -87,20 +85,12 @@ def page(template: str, *, status: int = 200, **values: Any) -> Response:
 
 @blp.after_request
 def _headers(answer: Response) -> Response:
-    for name, value in HEADERS.items():
-        answer.headers.setdefault(name, value)
-    return answer
+    return pages.with_headers(answer, HEADERS)
 
 
 @blp.errorhandler(Exception)
 def _fault(error: Exception) -> Response:
-    if isinstance(error, ValidationError):
-        found = list(errors.pointers(error.messages))
-        problem = Problem(422, "invalid", " ".join(each["detail"] for each in found))
-    else:
-        problem = errors.said(error)
+    problem = pages.problem_of(error, named=False)
     if request.path.endswith((".atom", ".json")):
         return problem.response()
-    answer = page("problem.html", status=problem.status, problem=problem)
-    answer.headers.extend(problem.headers)
-    return answer
+    return pages.fault(problem, page)

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from moderation.commands.shell import BY, Shell, shelled, table
+from moderation.commands.shell import BY, Shell, of_site, shelled, table, when
 from moderation.ids import read, show
 from moderation.models import SigningSecret
 from moderation.services import signing, sites
@@ -44,7 +44,7 @@ def add(shell: Shell, *, site: str, name: str) -> None:
 
 
 @coral.command(name="list")
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @shelled
 def list_(shell: Shell, *, site: str) -> None:
     """List the signing secrets of a site, never what they say."""
@@ -56,7 +56,7 @@ def list_(shell: Shell, *, site: str) -> None:
 
 @coral.command()
 @click.argument("secret_id", metavar="ID")
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @shelled
 def revoke(shell: Shell, secret_id: str, *, site: str) -> None:
     """Forget the signing secret ID (sec_...); what is signed with it is refused from the next request on."""
@@ -69,6 +69,6 @@ def _row(each: SigningSecret) -> dict[str, str | None]:
     return {
         "id": show("secret", each.id),
         "name": each.name,
-        "created_at": each.created_at.isoformat(),
-        "revoked_at": each.revoked_at.isoformat() if each.revoked_at else None,
+        "created_at": when(each.created_at),
+        "revoked_at": when(each.revoked_at),
     }

@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 from sqlalchemy import select
 
-from moderation.commands.shell import BY, SPAN, USAGE, Fault, Shell, shelled, table
+from moderation.commands.shell import BY, SPAN, USAGE, Fault, Shell, of_site, shelled, table, when
 from moderation.errors import NotFound
 from moderation.ids import read, show
 from moderation.models import Key, KeyKind, User
@@ -56,7 +56,7 @@ def add(shell: Shell, *, site: str, kind: str, name: str, moderator: str | None,
 
 
 @key.command(name="list")
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @shelled
 def list_(shell: Shell, *, site: str) -> None:
     """List the keys of a site, without their secrets."""
@@ -71,7 +71,7 @@ def list_(shell: Shell, *, site: str) -> None:
 
 @key.command()
 @click.argument("key_id", metavar="ID")
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @shelled
 def revoke(shell: Shell, key_id: str, *, site: str) -> None:
     """End the key ID (key_...), from the next request on."""
@@ -81,13 +81,14 @@ def revoke(shell: Shell, key_id: str, *, site: str) -> None:
 
 
 def _row(each: Key) -> dict[str, str | None]:
-    times = {"created_at": each.created_at, "expires_at": each.expires_at, "revoked_at": each.revoked_at}
     return {
         "id": show("key", each.id),
         "kind": str(each.kind),
         "begins": each.handle if each.kind is not KeyKind.DOOR else None,
         "name": each.name,
         "user": show("user", each.user_id) if each.user_id else None,
-        **{name: moment.isoformat() if moment else None for name, moment in times.items()},
-        "last_used_at": each.last_used_at.isoformat() if each.last_used_at else None,
+        "created_at": when(each.created_at),
+        "expires_at": when(each.expires_at),
+        "revoked_at": when(each.revoked_at),
+        "last_used_at": when(each.last_used_at),
     }

@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 from sqlalchemy.orm import Session
 
-from moderation.commands.shell import BY, DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, shelled, table
+from moderation.commands.shell import BY, DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, of_site, shelled, table
 from moderation.ids import read, show
 from moderation.models import Publisher
 from moderation.outbound.http import Client
@@ -25,7 +25,7 @@ def publisher() -> None:
 
 @publisher.command()
 @click.argument("kind", type=click.Choice(list(KINDS)))
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A setting; secret ones are asked for instead.")
 @click.option("--help-settings", is_flag=True, help="Say which settings the kind has, and end.")
 @shelled
@@ -70,7 +70,7 @@ def add(shell: Shell, kind: str, *, site: str, given: tuple[str, ...], help_sett
 
 
 @publisher.command(name="list")
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @shelled
 def list_(shell: Shell, *, site: str) -> None:
     """List a site's publishers, without their credentials, and what the last comparison found."""
@@ -85,7 +85,7 @@ def list_(shell: Shell, *, site: str) -> None:
 
 @publisher.command()
 @click.argument("publisher_id", metavar="ID")
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @shelled
 def test(shell: Shell, publisher_id: str, *, site: str) -> int:
     """Try the credentials of the publisher ID (pub_...) and say what is missing; nothing on the blog is changed."""
@@ -100,7 +100,7 @@ def test(shell: Shell, publisher_id: str, *, site: str) -> int:
 
 @publisher.command()
 @click.argument("publisher_id", metavar="ID")
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @click.option("--since", type=SPAN, default=timedelta(days=31), metavar="SPAN", help="How far back (31d).")
 @click.option("--mend/--only-list", default=True, help="Bring the blog up to date where it differs (default).")
 @shelled
@@ -129,7 +129,7 @@ def compare(shell: Shell, publisher_id: str, *, site: str, since: timedelta, men
 
 @publisher.command()
 @click.argument("publisher_id", metavar="ID")
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @click.option("--since", type=SPAN, metavar="SPAN", help="How far back; else from where the last time ended.")
 @click.option("--every", type=SPAN, metavar="SPAN", help="Do so from now on, by the deliver worker, such as every 5m.")
 @click.option("--stop", is_flag=True, help="Do so no more.")
@@ -160,7 +160,7 @@ def pull(shell: Shell, publisher_id: str, *, site: str, since: timedelta | None,
 
 @publisher.command()
 @click.argument("publisher_id", metavar="ID")
-@click.option("--site", required=True, metavar="NAME", help="The site.")
+@of_site
 @shelled
 def remove(shell: Shell, publisher_id: str, *, site: str) -> None:
     """Stop sending to the blog of publisher ID for good, and forget its credentials."""

@@ -156,6 +156,15 @@ def clean(value: object) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+of_site = click.option("--site", required=True, metavar="NAME", help="The site.")
+"""The option of a command that is about one site."""
+
+
+def when(moment: datetime | None) -> str | None:
+    """Return a moment as JSON has it."""
+    return moment.isoformat() if moment else None
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Return rows as lines with aligned columns, the last one as long as it is."""
     cells = [[clean(cell) for cell in row] for row in rows]
