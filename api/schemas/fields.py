@@ -55,6 +55,11 @@ class Text(fields.String):
         return text
 
 
+def _described(options: dict[str, Any], **more: str | int) -> dict[str, Any]:
+    """Return a field's options with what the description of the API says of its values, as far as a JSON schema can."""
+    return {**options, "metadata": {**more, **options.get("metadata", {})}}
+
+
 class Line(Text):
     """A short text on one line."""
 
@@ -68,7 +73,7 @@ class Body(Text):
     """A comment's text: 1 to 20,000 characters of which some can be seen."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(longest=MAX_BODY, visible=True, **options)
+        super().__init__(longest=MAX_BODY, visible=True, **_described(options, minLength=1))
 
 
 class PostKey(Line):
@@ -97,7 +102,7 @@ class Url(Line):
     """An http or https address."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(longest=LONGEST_URL, **options)
+        super().__init__(longest=LONGEST_URL, **_described(options, format="uri", pattern="^[Hh][Tt][Tt][Pp][Ss]?://"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
@@ -128,7 +133,7 @@ class Language(Line):
     """A BCP 47 tag, such as ``de`` or ``pt-BR``."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(longest=35, **options)
+        super().__init__(longest=35, **_described(options, pattern="^[A-Za-z0-9]{2,8}(-[A-Za-z0-9]{1,8})*$"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
