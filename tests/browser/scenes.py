@@ -148,6 +148,7 @@ def moderating(morning: Morning, page: Page) -> Iterator[str]:
         ("console-posts", "posts"),
         ("console-words", "words"),
         ("console-policy", "policy"),
+        ("console-notices", "notices"),
         ("console-people", "people"),
         ("console-deliveries", "deliveries"),
         ("console-account", "account"),
