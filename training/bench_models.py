@@ -11,7 +11,7 @@ import json
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
 from moderation.scoring import catalog
 from moderation.scoring.onnx import OnnxScorer
@@ -29,6 +30,7 @@ from training.judge_cases import CASES
 BUNDLED = Path(catalog.__file__).parent / "bundled"
 TEXTS = 240
 ROUNDS = 3
+SETTLES_MORE = {"calm_below": -0.4, "fewest_tokens": 0}
 _ALWAYS = 1000.0
 
 
@@ -55,23 +57,79 @@ def texts(data: Path | None) -> list[str]:
     return joined
 
 
-def variant(folder: Path, state: State, choices: Choices, *, window: int, overlap: int, always: bool = False) -> OnnxScorer:
-    """Make a scorer from the bundled weights with another graph, other windows, or half of the layers for every text."""
+def variant(
+    folder: Path,
+    graph: onnx.ModelProto,
+    *,
+    window: int = 128,
+    overlap: int = 16,
+    always: bool = False,
+    fused: bool = False,
+    look: Mapping[str, Any] | None = None,
+) -> OnnxScorer:
+    """Make a scorer from another graph, with other windows, half of the layers for all, fused norms or another first look."""
     folder.mkdir()
     for name in ("tokenizer.json", "pairs.npz"):
         (folder / name).write_bytes((BUNDLED / name).read_bytes())
-    onnx.save(build(state, choices), str(folder / "toxicity.onnx"))
-    settings = json.loads((BUNDLED / catalog.EARLIER["bundled-2"]).read_text())
+    onnx.save(graph, str(folder / "toxicity.onnx"))
+    settings = json.loads((BUNDLED / catalog.NEWEST).read_text())
     settings |= {"window_tokens": window, "overlap_tokens": overlap}
     settings["settled_below"] = [_ALWAYS if always else value for value in settings["settled_below"]]
+    settings["first_look"] |= look or {}
     (folder / "calibration.json").write_text(json.dumps(settings))
     scorer = OnnxScorer(folder)
-    if choices.norms_in_one:  # the service keeps the runtime from fusing them, not from running what is fused
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        scorer._session = onnxruntime.InferenceSession((folder / "toxicity.onnx").read_bytes(), options)  # noqa: SLF001
+    if fused:  # the service keeps the runtime from fusing them, not from running what is fused
+        scorer._session = session(folder / "toxicity.onnx")  # noqa: SLF001
     return scorer
+
+
+def session(model: Path, *, arena: bool = True, prepacked: bool = True) -> onnxruntime.InferenceSession:
+    """Load a graph for one thread, with or without the runtime's memory arena and weights laid out beforehand."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = arena
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.disable_prepacking", "0" if prepacked else "1")
+    return onnxruntime.InferenceSession(model.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+
+class _Seen(CalibrationDataReader):
+    """Windows for the ranges of static quantisation."""
+
+    def __init__(self, windows: Iterable[Sequence[int]]) -> None:
+        self._left = iter(windows)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """Return the next window, or None."""
+        window = next(self._left, None)
+        return None if window is None else {"input_ids": np.array([window], np.int64)}
+
+
+def otherwise_run(shipped: OnnxScorer, state: State, place: Path) -> dict[str, Callable[[str], Any]]:
+    """Run all layers under other settings of the runtime, and with ranges fixed beforehand by the held-out cases."""
+    place.mkdir()
+    plain = {name: part for name, part in state.items() if not name.startswith("exit.")}
+    floats, fixed = place / "floats.onnx", place / "fixed.onnx"
+    onnx.save(build(plain, Choices(floats=True)), str(floats))
+    ranges = _Seen(window for text in texts(None) for window in shipped._windows(shipped._tokens(text))[:1])  # noqa: SLF001
+    quantize_static(
+        str(floats), str(fixed), ranges, quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
+        op_types_to_quantize=["MatMul"], extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+    )  # fmt: skip
+    limits = {"limits": np.full(len(shipped.attributes), -np.inf, np.float32)}
+    bundled = BUNDLED / "toxicity.onnx"
+
+    def runner(loaded: onnxruntime.InferenceSession, more: Mapping[str, Any]) -> Callable[[str], Any]:
+        return lambda text: [
+            loaded.run(None, {"input_ids": np.array([window], np.int64), **more})
+            for window in shipped._windows(shipped._tokens(text))  # noqa: SLF001
+        ]
+
+    return {
+        "all layers, static int8 (not shipped)": runner(session(fixed), {}),
+        "all layers, no memory arena (not shipped)": runner(session(bundled, arena=False), limits),
+        "all layers, weights not prepacked (not shipped)": runner(session(bundled, prepacked=False), limits),
+    }
 
 
 def alone(scorer: OnnxScorer, *, early: bool = False, pairs: bool = False) -> Callable[[str], Any]:
@@ -116,16 +174,14 @@ def main() -> None:
     before = Choices(first_token_last=False, attention_in_one=True)
     with tempfile.TemporaryDirectory() as place:
 
-        def made(choices: Choices, *, window: int = 128, overlap: int = 16, always: bool = False) -> OnnxScorer:
-            return variant(
-                Path(tempfile.mkdtemp(dir=place)) / "made", state, choices, window=window, overlap=overlap, always=always
-            )
+        def made(choices: Choices | None = None, **more: Any) -> OnnxScorer:
+            return variant(Path(tempfile.mkdtemp(dir=place)) / "made", build(state, choices), **more)
 
         shipped, earlier = OnnxScorer(BUNDLED), OnnxScorer(BUNDLED, catalog.EARLIER["bundled-2"])
         windows = {text: shipped._windows(shipped._tokens(text)) for text in read}  # noqa: SLF001
-        as_bundled_1 = replace(before, norms_in_one=True)
+        as_bundled_1 = made(replace(before, norms_in_one=True), fused=True, window=160, overlap=40)
         variants: dict[str, Callable[[str], Any]] = {
-            "int8 as bundled-1: one attention, norms fused, windows 160/40": alone(made(as_bundled_1, window=160, overlap=40)),
+            "int8 as bundled-1: one attention, norms fused, windows 160/40": alone(as_bundled_1),
             "float32, the same": alone(made(Choices(first_token_last=False, floats=True), window=160, overlap=40)),
             "int8, norms apart": alone(made(before, window=160, overlap=40)),
             "and attention in floats over one int8 product": alone(made(Choices(first_token_last=False), window=160, overlap=40)),
@@ -134,9 +190,12 @@ def main() -> None:
             "and the linear model": alone(shipped, pairs=True),
             "and clear texts settled after three layers (bundled-2)": alone(earlier, early=True, pairs=True),
             "and what has calm words left to them (bundled-3, shipped)": alone(shipped, early=True, pairs=True),
-            "three layers for all (not shipped)": alone(made(Choices(), always=True), early=True),
+            "the most alarming window alone (not shipped)": alone(made(look={"skip_below": _ALWAYS}), early=True, pairs=True),
+            "a first stage that settles more (not shipped)": alone(made(look=SETTLES_MORE), early=True, pairs=True),
+            "three layers for all (not shipped)": alone(made(always=True), early=True),
             "normalising and tokenising alone": lambda text: shipped._windows(shipped._tokens(text)),  # noqa: SLF001
-        } | on_openvino(shipped, Path(place) / "openvino")
+        }
+        variants |= otherwise_run(shipped, state, Path(place) / "otherwise") | on_openvino(shipped, Path(place) / "openvino")
         taken = {name: np.full((ROUNDS, len(read)), np.inf) for name in variants}
         for turn in range(ROUNDS):
             for place_in, text in enumerate(read):
