@@ -11,7 +11,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -318,6 +318,12 @@ def asked_once(session: Session, what: object, ask: Callable[[], T]) -> T:
     if what not in answers:
         answers[what] = ask()
     return answers[what]
+
+
+def answer(session: Session, answers: Mapping[Any, object]) -> None:
+    """Say in a joined transaction what is known already of what ``asked_once`` will be asked; does nothing in another one."""
+    if LATER in session.info:
+        session.info.setdefault("answers", {}).update(answers)
 
 
 @cache

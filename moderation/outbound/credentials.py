@@ -10,9 +10,6 @@ import secrets as randomness
 from typing import Final
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 NONCE: Final = 12
 """Bytes of the number used once that stands before what is encrypted."""
 
@@ -23,12 +20,18 @@ class Unreadable(Exception):
 
 def seal(master: bytes, owner: UUID, name: str, value: str) -> str:
     """Return a value as it may be stored."""
+    # Here, as below: what judges comments imports this module and seals nothing, and the library takes seven megabytes.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
     nonce = randomness.token_bytes(NONCE)
     return base64.b64encode(nonce + AESGCM(_key(master, owner)).encrypt(nonce, value.encode(), name.encode())).decode()
 
 
 def unseal(master: bytes, owner: UUID, name: str, sealed: str) -> str:
     """Return the value that ``seal`` was given; raises Unreadable."""
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
     data = base64.b64decode(sealed)
     try:
         return AESGCM(_key(master, owner)).decrypt(data[:NONCE], data[NONCE:], name.encode()).decode()

@@ -16,7 +16,7 @@ from sqlalchemy import Executable, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from moderation.database import store
+from moderation.database import answer, asked_once, store
 from moderation.errors import AlreadyDecided
 from moderation.ids import new_id, show
 from moderation.models import Case, CaseKind, Comment, Decider, Decision, Status
@@ -282,11 +282,19 @@ def close_case(session: Session, comment: Comment, *, now: datetime) -> None:
         session.flush()
 
 
+def foresee(session: Session, comment_ids: Sequence[UUID]) -> None:
+    """Ask for several comments at once what deciding each of them asks, in a joined transaction."""
+    cases = {case.comment_id: case for case in session.scalars(_OPEN_CASES, {"comments": list(comment_ids)})}
+    answer(session, {(Case, comment_id): cases.get(comment_id) for comment_id in comment_ids})
+    followers.foresee(session, comment_ids)
+
+
 def _open_case_of(session: Session, comment_id: UUID) -> Case | None:
-    return session.scalars(_OPEN_CASE, {"comment": comment_id}).first()
+    return asked_once(session, (Case, comment_id), lambda: session.scalars(_OPEN_CASE, {"comment": comment_id}).first())
 
 
 _OPEN_CASE = select(Case).where(Case.comment_id == bindparam("comment"), Case.closed_at.is_(None))
+_OPEN_CASES = select(Case).where(Case.comment_id.in_(bindparam("comments", expanding=True)), Case.closed_at.is_(None))
 
 
 def _settle_case(session: Session, comment: Comment, outcome: Outcome, *, now: datetime) -> None:

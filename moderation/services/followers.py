@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from moderation.database import answer, asked_once
 from moderation.errors import NotFound
 from moderation.ids import new_id
 from moderation.models import (
@@ -50,7 +51,11 @@ UNCONFIRMED_KEPT: Final = timedelta(days=7)
 FINAL: Final = frozenset({Status.APPROVED, Status.REJECTED})
 
 # Asked for every decision, so made once.
-_FOLLOWED = select(columns(Following).follower_id).where(columns(Following).comment_id == bindparam("comment"))
+_FOLLOWING = columns(Following)
+_FOLLOWED = select(_FOLLOWING.follower_id).where(_FOLLOWING.comment_id == bindparam("comment"))
+_FOLLOWED_ALL = select(_FOLLOWING.comment_id, _FOLLOWING.follower_id).where(
+    _FOLLOWING.comment_id.in_(bindparam("comments", expanding=True))
+)
 
 
 def follow(session: Session, comment: Comment, email: str, *, language: str, secret: bytes, now: datetime) -> None:
@@ -88,11 +93,18 @@ def forget(session: Session, comment: Comment) -> None:
 
 def decided(session: Session, comment: Comment, decision: Decision, *, now: datetime) -> None:
     """Announce a decision to the comment's author, and an answer that became public to the author of what it answers."""
-    follower_id = session.scalar(_FOLLOWED, {"comment": comment.id})
+    asked = {"comment": comment.id}
+    follower_id = asked_once(session, (Following, comment.id), lambda: session.scalar(_FOLLOWED, asked))
     if follower_id is not None:
         _tell_author(session, comment, decision, follower_id, now=now)
     if comment.parent_id is not None and decision.status is Status.APPROVED and comment.published_at == now:
         _tell_answered(session, comment, now=now)
+
+
+def foresee(session: Session, comment_ids: Sequence[UUID]) -> None:
+    """Ask for several comments at once what ``decided`` will ask of each."""
+    followers = {row[0]: row[1] for row in session.execute(_FOLLOWED_ALL, {"comments": list(comment_ids)})}
+    answer(session, {(Following, comment_id): followers.get(comment_id) for comment_id in comment_ids})
 
 
 def confirm(session: Session, token: str, *, secret: bytes, now: datetime) -> Follower:
