@@ -115,9 +115,10 @@ def identify(runtime: Runtime) -> Principal | None:
 def recognise(runtime: Runtime, shown: str) -> Principal:
     """Return who holds a key; leaves ``g.principal`` and ``g.origins``. Raises BadKey."""
     now = runtime.clock.now()
-    with runtime.database.reading() as session:
-        found = keys.authenticate(session, shown, secret=runtime.settings.secret, now=now)
-        if found.kind is KeyKind.PUBLISHABLE:
+    with runtime.database.glancing() as looking:
+        found = keys.authenticate(looking, shown, secret=runtime.settings.secret, now=now)
+    if found.kind is KeyKind.PUBLISHABLE:
+        with runtime.database.reading() as session:
             g.origins = sites.find(session, show("site", found.site_id)).origins
     g.principal = found
     if found.stale:

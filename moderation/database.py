@@ -37,6 +37,8 @@ RETRIES = 4
 TURN = 10.0
 """Seconds that a writer waits for the writers of other processes on SQLite."""
 TURN_LOOK = 0.0005
+LONGEST_LOG = 8000
+"""Pages of four kilobytes in SQLite's log at which a writer shortens it; before that the relay does, beside the writers."""
 TRANSIENT_STATES = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "08000", "08001", "08003", "08004", "08006")
 BELLS = "bells"
 """Key of ``Session.info``: the job kinds to ring for once the transaction is committed."""
@@ -125,6 +127,12 @@ class Database:
             session.expunge_all()
             session.rollback()
 
+    @contextmanager
+    def glancing(self) -> Iterator[Connection]:
+        """Open a connection for a look at something that one statement tells: a transaction would cost as much again."""
+        with self.engine.connect().execution_options(tidegate_begin="NONE") as connection:
+            yield connection
+
     def together(self, unit: Callable[[Session], T]) -> T:
         """Run a unit of work as ``transact`` does; on SQLite in one transaction with those that other threads bring meanwhile."""
         return self._together.run(unit) if self.is_sqlite else self.transact(unit)
@@ -164,6 +172,15 @@ class Database:
             return datetime.now(UTC)
         clock: datetime = session.scalars(select(func.clock_timestamp())).one()
         return clock.astimezone(UTC)
+
+    def checkpoint(self) -> None:
+        """Bring what SQLite's log holds into its file, as far as that holds nobody up; nothing to do elsewhere.
+
+        Otherwise a writer does it after its commit, when the log has become long, and all others wait for it.
+        """
+        if self.is_sqlite:
+            with self.engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def dispose(self) -> None:
         """Close all connections; a connection must not cross a fork."""
@@ -231,6 +248,7 @@ def _sqlite_engine(database: Database) -> Engine:
         if found.upper() not in {mode, "MEMORY"}:
             log.warning("sqlite_journal_mode", wanted=mode, found=found)
         cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={LONGEST_LOG}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA secure_delete=ON")
         cursor.execute("PRAGMA trusted_schema=OFF")
@@ -240,7 +258,8 @@ def _sqlite_engine(database: Database) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         how = connection.get_execution_options().get("tidegate_begin", "IMMEDIATE")
-        connection.exec_driver_sql(f"BEGIN {how}")
+        if how != "NONE":
+            connection.exec_driver_sql(f"BEGIN {how}")
 
     return engine
 

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 EVERY = 0.25
 RING_EVERY = 1.0
+CHECKPOINT_EVERY = 1.0
 TIDY_EVERY = 600.0
 AUDIT_EVERY = 600.0
 DRAWING = "drawing"
@@ -41,7 +42,14 @@ class Relay:
         self.ending = threading.Event()
         self._audit_key = sealing.audit_key(runtime.settings.secret)
         self._started_at = runtime.clock.now()
-        self._due = {"ring": 0.0, "beat": 0.0, "tidy": 0.0, "notices": 0.0, "audit": time.monotonic() + AUDIT_EVERY}
+        self._due = {
+            "ring": 0.0,
+            "checkpoint": 0.0,
+            "beat": 0.0,
+            "tidy": 0.0,
+            "notices": 0.0,
+            "audit": time.monotonic() + AUDIT_EVERY,
+        }
 
     def run(self) -> None:
         """Turn every quarter of a second, at once while there is more to place; survive whatever the database does."""
@@ -64,6 +72,8 @@ class Relay:
         more = self._place()
         if self._is_due("ring", RING_EVERY):
             self._ring()
+        if self._is_due("checkpoint", CHECKPOINT_EVERY):
+            self.runtime.database.checkpoint()
         if self._is_due("beat", processes.EVERY.total_seconds()):
             with self.runtime.database.transaction() as session:
                 now = self.runtime.database.now(session)

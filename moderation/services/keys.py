@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
 from moderation.errors import NotFound, TidegateError
@@ -110,7 +110,7 @@ def create(
     return NewKey(key, shown)
 
 
-def authenticate(session: Session, shown: str, *, secret: bytes, now: datetime) -> Principal:
+def authenticate(session: Session | Connection, shown: str, *, secret: bytes, now: datetime) -> Principal:
     """Return who holds the key, with the rights they have now; raises BadKey."""
     handle, digest = _parse(shown, secret)
     key = session.execute(_BY_HANDLE, {"handle": handle}).first()

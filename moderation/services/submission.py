@@ -51,12 +51,8 @@ class Once:
 
 
 # Asked for every comment, so made once: building a statement takes longer than asking it.
-_KNOWN = (
-    select(Comment)
-    .where(Comment.site_id == bindparam("site"), Comment.external_id == bindparam("external_id"))
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
+_COMMENT = columns(Comment)
+_KNOWN = select(_COMMENT.id).where(_COMMENT.site_id == bindparam("site"), _COMMENT.external_id == bindparam("external_id"))
 _IDEMPOTENCY = columns(Idempotency)
 _RECALLED = select(_IDEMPOTENCY.fingerprint, _IDEMPOTENCY.comment_ids).where(
     _IDEMPOTENCY.scope == bindparam("scope"), _IDEMPOTENCY.key == bindparam("key")
@@ -184,10 +180,17 @@ def _take_in(
     session: Session, site_id: UUID, submission: Submission, *, vouched: bool, secret: bytes, now: datetime, cost_ms: float | None
 ) -> Receipt:
     if submission.external_id is not None:
-        known = session.scalars(_KNOWN, {"site": site_id, "external_id": submission.external_id}).first()
+        known = session.execute(_KNOWN, {"site": site_id, "external_id": submission.external_id}).scalar()
         if known is not None:
-            _revise(session, known, body=submission.body, language=submission.language, now=now, cost_ms=cost_ms)
-            return Receipt(comment_id=known.id)
+            _revise(
+                session,
+                _locked(session, site_id, known),
+                body=submission.body,
+                language=submission.language,
+                now=now,
+                cost_ms=cost_ms,
+            )
+            return Receipt(comment_id=known)
     email = submission.author.email
     if submission.notify and not email:
         raise Refused("notify-without-email", "To be told by mail, give an e-mail address.", "/author/email")

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from moderation import database
@@ -111,3 +111,31 @@ def test_a_stored_row_has_the_defaults_that_its_table_has(database: Database) ->
     with database.reading() as session:
         read = session.get_one(Site, site.id)
         assert (site.language, site.time_zone, site.origins) == (read.language, read.time_zone, read.origins) == ("en", "UTC", [])
+
+
+def test_a_checkpoint_brings_the_log_into_the_file_and_passes_by_a_reader(sqlite_url: str) -> None:
+    def waiting() -> tuple[int, int]:
+        """Return the pages in the log and how many of them the file has."""
+        with writer.engine.connect() as connection:
+            _, log, stored = connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return log, stored
+
+    def add(name: str) -> None:
+        with writer.transaction() as session:
+            store(session, User(id=new_id(), created_at=datetime.now(UTC), email=f"{name}@example.org", name=name))
+
+    with processes(sqlite_url, 2) as (writer, other):
+        if database.journal_mode(database.sqlite_module().sqlite_version_info) != "WAL":
+            # There is no log, and nothing that a reader could hold up.
+            writer.checkpoint()
+            return
+        add("before")
+        with other.reading() as reader:
+            assert reader.scalar(select(func.count()).select_from(User)) == 1
+            add("after")
+            # Not waited for: the reader keeps its picture, and the file what it can have of the log.
+            other.checkpoint()
+            assert reader.scalar(select(func.count()).select_from(User)) == 1
+        other.checkpoint()
+        log, stored = waiting()
+        assert 0 < stored == log
