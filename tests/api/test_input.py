@@ -10,8 +10,8 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from moderation.ids import read
-from moderation.models import Base, Comment
-from moderation.services import authorship, probing
+from moderation.models import Base, Comment, Follower
+from moderation.services import authorship, followers, probing
 from tests.api.conftest import ABUSIVE, SECRET
 from tests.api.test_permissions import IDS, path_of, routes
 
@@ -160,6 +160,7 @@ def test_an_address_that_nobody_could_visit_is_refused(sqlite_door: Any, address
 def test_reading_changes_nothing(door: Any) -> None:
     """Every GET with every id that exists leaves every row as it was; that a key was used is noted once an hour, before."""
     comment = door.decided(ABUSIVE)
+    follower = followed(door)
     endpoint = door.post("/v1/endpoints", {"url": "http://127.0.0.1:9/hook"}).json
     delivery = door.post(f"/v1/endpoints/{endpoint['id']}/test").json
     case = door.get("/v1/cases").json["items"][0]
@@ -178,13 +179,24 @@ def test_reading_changes_nothing(door: Any) -> None:
             path = path_of(rule, {**ids, "key": "p1"})
             token = authorship.token_of(SECRET, read("comment", comment["id"]))
             query = "?post=p1" if rule.rule.endswith(("/counts", "/threads", "<site>/comments")) else ""
-            path = path.replace("TOKEN", token) + (f"?comment={comment['id']}" if rule.rule.endswith("/report") else query)
+            path = path.replace("TOKEN", follower if rule.rule.startswith("/f/") else token)
+            path += f"?comment={comment['id']}" if rule.rule.endswith("/report") else query
             signed = probing.question(SECRET, now=datetime.now(UTC))
             answer = door.get(path, headers={"Author-Token": token, probing.HEADER: signed})
             assert answer.status_code in {200, 503}, path
             seen += 1
     assert seen > 20
     assert everything(door) == before
+
+
+def followed(door: Any) -> str:
+    """Return the token that opens what an author asked for by mail."""
+    with door.runtime.database.transaction() as session:
+        comment = session.scalars(select(Comment)).one()
+        now = datetime.now(UTC)
+        followers.follow(session, comment, "bo@reader.example", language="en", secret=SECRET, now=now)
+        session.flush()
+        return followers.token_of(SECRET, session.scalars(select(Follower.id)).one())
 
 
 def everything(door: Any) -> dict[str, list[Any]]:
