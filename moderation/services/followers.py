@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from moderation.database import answer, asked_once
+from moderation.database import answer, asked_once, insert_now
 from moderation.errors import NotFound
 from moderation.ids import new_id
 from moderation.models import (
@@ -60,6 +60,8 @@ _FOLLOWED_ALL = select(_FOLLOWING.comment_id, _FOLLOWING.follower_id).where(
 
 def follow(session: Session, comment: Comment, email: str, *, language: str, secret: bytes, now: datetime) -> None:
     """Note that a comment's author wants to be told by mail; nothing is sent before the comment is decided."""
+    # The comment may be among what a joined transaction inserts at its end, and what is stored here refers to it.
+    insert_now(session)
     key = privacy.email_hash(secret, comment.site_id, email)
     found = session.scalars(
         select(Follower).where(Follower.site_id == comment.site_id, Follower.address_key == key).with_for_update()
