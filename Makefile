@@ -31,8 +31,8 @@ test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most tw
 	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
-	$(STAGE) tests 600 $(TESTS) -n 2 -m "not (system or faults or bench or browser or clients or wordpress)"
-	$(STAGE) browser 300 $(TESTS) -m browser tests/browser
+	$(STAGE) tests 900 $(TESTS) -n 2 -m "not (system or faults or bench or browser or clients or wordpress)"
+	$(STAGE) browser 600 $(TESTS) -m browser tests/browser
 	$(STAGE) system 1200 $(TESTS) -n 2 -m "(system or faults) and not bench"
 
 test-clients: $(VENV)/.dev $(CLIENTS)/.installed ## Other people's clients, as the registries have them, against a running stack
