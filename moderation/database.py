@@ -134,7 +134,10 @@ class Database:
             yield connection
 
     def together(self, unit: Callable[[Session], T]) -> T:
-        """Run a unit of work as ``transact`` does; on SQLite in one transaction with those that other threads bring meanwhile."""
+        """Run a unit of work as ``transact`` does; on SQLite in one transaction with those that other threads bring meanwhile.
+
+        For units without savepoints, which would not take back what is inserted at the end, and that read none of it.
+        """
         return self._together.run(unit) if self.is_sqlite else self.transact(unit)
 
     def transact(self, unit: Callable[[Session], T], *, joined: bool = False) -> T:

@@ -57,6 +57,7 @@ class Notifying:
     """The lane of deliveries; ``draw`` gives uniform numbers in 0..1 for the jitter."""
 
     kind = JobKind.NOTIFY
+    joins = True
 
     def __init__(self, settings: Settings, draw: Callable[[], float]) -> None:
         self._settings = settings

@@ -55,6 +55,8 @@ class Lane(Protocol):
     """What is particular to one kind of job."""
 
     kind: JobKind
+    joins: bool
+    """Whether outcomes may be stored in one transaction with those of other attempts (``Database.together``)."""
 
     def load(self, session: Session, claims: Sequence[queue.Claim], *, now: datetime) -> list[Parcel]:
         """Return what can be sent now of the claimed jobs; settle or put back the others."""
@@ -179,8 +181,8 @@ class Deliverer:
         failpoint("deliver.before_send")
         reply = parcel.send(self._client, self._clock.now())
         failpoint("deliver.after_send")
-        # Attempts that end together are stored together.
-        self._database.together(lambda session: lane.conclude(session, parcel, reply, now=self._database.now(session)))
+        store = self._database.together if lane.joins else self._database.transact
+        store(lambda session: lane.conclude(session, parcel, reply, now=self._database.now(session)))
         failpoint("deliver.after_mark")
 
     def _keep_lease(self, held: queue.Claim) -> None:

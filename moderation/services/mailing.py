@@ -42,6 +42,7 @@ class Mailing:
     """The lane of messages; ``draw`` gives uniform numbers in 0..1 for the jitter."""
 
     kind = JobKind.MESSAGE
+    joins = False
 
     def __init__(self, settings: Settings, draw: Callable[[], float]) -> None:
         self._settings = settings

@@ -187,6 +187,8 @@ class Publishing:
     """
 
     kind = JobKind.PUBLISH
+    # A page of a blog's comments is taken in there, of which one may answer another.
+    joins = False
 
     def __init__(self, settings: Settings, draw: Callable[[], float]) -> None:
         self._settings = settings
