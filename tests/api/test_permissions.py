@@ -50,6 +50,7 @@ IDS = {
     "decision_id": "dec_" + "0" * 32,
     "endpoint_id": "ep_" + "0" * 32,
     "delivery_id": "dlv_" + "0" * 32,
+    "publisher_id": "pub_" + "0" * 32,
     "key": "nothing",
     "site": "blog",
     "language": "en",
