@@ -71,7 +71,7 @@ def test_nothing_that_is_sent_is_a_fault_of_ours(door: Any, part: int, data: st.
             headers=dict(data.draw(HEADERS)),
         )
         assert answer.status_code < 500 or rule.rule == "/readyz", f"{method} {path}: {answer.text}"
-        for_people = rule.rule.startswith(("/s/", "/c/")) and answer.content_type.startswith("text/html")
+        for_people = rule.rule.startswith(("/s/", "/c/", "/f/")) and answer.content_type.startswith("text/html")
         assert (
             answer.status_code < 400 or rule.rule == "/readyz" or for_people or answer.content_type == "application/problem+json"
         )
