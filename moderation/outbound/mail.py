@@ -86,8 +86,10 @@ class Mailer:
                 return act(smtp)
         except OSError as error:  # smtplib's errors and those of TLS are of its kind
             trouble, said = _understood(error)
-        took = int((time.monotonic() - began) * 1000)
-        return Reply(trouble="timeout" if late.is_set() else trouble, excerpt=said, duration_ms=took)
+        took = time.monotonic() - began
+        # smtplib calls its own end of waiting a lost connection, and may be a moment earlier than ours.
+        over = late.is_set() or took >= self.timeout
+        return Reply(trouble="timeout" if over else trouble, excerpt=said, duration_ms=int(took * 1000))
 
     @contextmanager
     def _open(self, late: threading.Event) -> Iterator[smtplib.SMTP]:
