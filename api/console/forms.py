@@ -147,8 +147,22 @@ class PostsQuery(Form):
 class PostForm(Form):
     """What a post accepts, until a time of the site's clocks."""
 
-    openness = fields.String(required=True, validate=validate.OneOf([str(each) for each in Openness]))
+    openness = fields.String(required=True, validate=validate.OneOf(["usual", *(str(each) for each in Openness)]))
     until = Line(longest=40, load_default="")
+
+
+class ClosingForm(Form):
+    """After how many days a post is closed; empty for never."""
+
+    days = Line(longest=4, load_default="")
+
+    @post_load
+    def count(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Return the days as a number."""
+        days = data["days"].strip()
+        if days and not (days.isascii() and days.isdigit()):
+            raise ValidationError("Give a number of days, or nothing.", "days")
+        return {"days": int(days) if days else None}
 
 
 class WordsForm(Form):

@@ -12,17 +12,21 @@ from werkzeug.wrappers import Response as Answer
 
 from api.auth import by, needs, principal
 from api.console.door import back, blp, form, page, signed_in
-from api.console.forms import PostForm, PostsQuery, ThresholdsForm, WordsForm
+from api.console.forms import ClosingForm, PostForm, PostsQuery, ThresholdsForm, WordsForm
 from api.context import context
 from moderation.errors import NotFound, Refused
 from moderation.ids import read
 from moderation.models import Openness, Subject, Version
 from moderation.policy.rules import Policy
 from moderation.policy.thresholds import dials, turned
-from moderation.services import controls, drafts, policies
+from moderation.services import controls, drafts, openness, policies
 from moderation.services import posts as threads
 
+USUAL = "usual"
+"""What leaves a post to the site's rule."""
+
 OPENNESS = {
+    USUAL: "As posts usually are here",
     Openness.OPEN: "Open",
     Openness.NEWCOMERS_HELD: "Newcomers held",
     Openness.PREMODERATED: "A person reads all first",
@@ -50,11 +54,11 @@ def set_post(post_id: str) -> Answer:
         asked = form(PostForm())
         until = _moment(asked["until"])
         context().runtime.database.transact(
-            lambda session: controls.set_openness(
+            lambda session: openness.set_post(
                 session,
                 principal().site_id,
                 number,
-                Openness(asked["openness"]),
+                None if asked["openness"] == USUAL else Openness(asked["openness"]),
                 until=until,
                 by=by(),
                 now=context().runtime.clock.now(),
@@ -63,6 +67,22 @@ def set_post(post_id: str) -> Answer:
     except Refused as refused:
         return _posts({"post": post_id}, problem=refused.detail)
     return back("posts", "post", post=post_id)
+
+
+@blp.post("/posts/closing")
+@needs("console:lead")
+def set_closing() -> Answer:
+    """Say after how many days posts are closed."""
+    try:
+        asked = form(ClosingForm())
+        context().runtime.database.transact(
+            lambda session: openness.close_after(
+                session, principal().site_id, asked["days"], by=by(), now=context().runtime.clock.now()
+            )
+        )
+    except Refused as refused:
+        return _posts({}, problem=refused.detail)
+    return back("posts", "closing")
 
 
 @blp.get("/words")
@@ -201,6 +221,7 @@ def _posts(asked: dict[str, Any], problem: str | None = None) -> Response:
             except (NotFound, ValueError):
                 problem = "No comment was ever sent for a post with that address."
         found = controls.recent_posts(session, site_id, also=also)
+        closes_after = openness.closes_after(policies.settings(session, site_id))
     zone = ZoneInfo(signed_in().time_zone)
     status = 422 if problem and not asked.get("address") else 200
     return page(
@@ -209,6 +230,9 @@ def _posts(asked: dict[str, Any], problem: str | None = None) -> Response:
         place="posts",
         posts=found,
         openness=OPENNESS,
+        usual=USUAL,
+        closes_after=closes_after,
+        most_days=openness.MOST_DAYS,
         zone=zone,
         problem=problem,
         also=also,

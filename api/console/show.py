@@ -33,6 +33,7 @@ SAID: Final = {
     "thresholds": "The new thresholds are in force.",
     "words": "The list is in force.",
     "post": "Done. It holds for comments from now on.",
+    "closing": "Done. It holds for every post that nobody set otherwise.",
     "role": "Done.",
     "removed": "This person has no role here any more, from this moment on.",
     "session": "That session has ended.",

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, request
 from flask.views import MethodView
 from marshmallow import ValidationError
+from sqlalchemy.orm import Session
 
 from api.auth import needs, principal
 from api.context import blueprint, context
@@ -14,7 +15,8 @@ from api.schemas.thread import CountsOut, CountsQuery, ThreadOut, ThreadPost, Th
 from moderation import models
 from moderation.errors import NotFound
 from moderation.ids import read, show
-from moderation.services import posts, threads
+from moderation.models import Openness
+from moderation.services import openness, posts, threads
 from moderation.services.events import iso
 from moderation.services.posts import PostReference
 from moderation.services.threads import PublicComment
@@ -47,7 +49,7 @@ class Thread(MethodView):
             tag = threads.etag(session, site_id, key, variant=variant, now=now)
             if request.if_none_match.contains_weak(tag):
                 return Response(status=304, headers=headers_of(tag))
-            page = threads.thread(session, site_id, key, after=after, limit=query["limit"], sort=query["sort"])
+            page = threads.thread(session, site_id, key, after=after, limit=query["limit"], sort=query["sort"], now=now)
         return shown_thread(page, nested=query["nested"]), 200, headers_of(tag)
 
 
@@ -69,10 +71,13 @@ class Post(MethodView):
         except ValidationError:
             raise NotFound("post", key) from None
         reference = PostReference(**{**facts, "id": named})
-        post = runtime.database.transact(
-            lambda session: posts.register(session, principal().site_id, reference, now=runtime.clock.now())
-        )
-        return _shown_post(post)
+        now = runtime.clock.now()
+
+        def unit(session: Session) -> dict[str, Any]:
+            post = posts.register(session, principal().site_id, reference, now=now)
+            return _shown_post(post, openness.now_at(session, post, now=now))
+
+        return runtime.database.transact(unit)
 
 
 @blp.route("/counts")
@@ -105,19 +110,19 @@ def shown_thread(page: threads.Thread, *, nested: bool) -> dict[str, Any]:
     """Return a page of a thread as JSON."""
     shown = [_shown(comment) for comment in page.comments]
     return {
-        "post": _shown_post(page.post),
+        "post": _shown_post(page.post, page.openness),
         "comments": nest(shown) if nested else shown,
         "total": page.total,
         "next": show("comment", page.next) if page.next else None,
     }
 
 
-def _shown_post(post: models.Post) -> dict[str, Any]:
+def _shown_post(post: models.Post, openness: Openness) -> dict[str, Any]:
     return {
         "key": post.external_id or post.canonical_key,
         "url": post.url,
         "title": post.title,
-        "openness": str(post.openness_at(context().runtime.clock.now())),
+        "openness": str(openness),
     }
 
 

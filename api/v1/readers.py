@@ -59,15 +59,16 @@ class PageThread(MethodView):
         context().models.knows_languages()
         after = read("comment", query["after"]) if "after" in query else None
         variant = request.query_string.decode("ascii", "replace")
+        now = context().runtime.clock.now()
         with context().runtime.database.reading() as session:
             for key in keys:
                 try:
-                    tag = threads.etag(session, site_id, key, variant=variant, now=context().runtime.clock.now())
+                    tag = threads.etag(session, site_id, key, variant=variant, now=now)
                 except NotFound:
                     continue
                 if request.if_none_match.contains_weak(tag):
                     return Response(status=304, headers=headers_of(tag))
-                page = threads.thread(session, site_id, key, after=after, limit=query["limit"], sort=query["sort"])
+                page = threads.thread(session, site_id, key, after=after, limit=query["limit"], sort=query["sort"], now=now)
                 return shown_thread(page, nested=False), 200, headers_of(tag)
         if request.if_none_match.contains_weak(EMPTY):
             return Response(status=304, headers=headers_of(EMPTY))

@@ -204,7 +204,7 @@ def _thread(
         place=where,
         asked=asked,
         post=reference,
-        closed=found is not None and found.post.openness_at(context().runtime.clock.now()) is Openness.CLOSED,
+        closed=found is not None and found.openness is Openness.CLOSED,
         answering=answering,
         draft=draft or {},
         problem=problem,
@@ -215,11 +215,14 @@ def _thread(
 
 def _read(where: Place, asked: dict[str, Any]) -> Thread | None:
     after = read("comment", asked["after"]) if asked.get("after") else None
-    with context().runtime.database.reading() as session:
+    runtime = context().runtime
+    with runtime.database.reading() as session:
         for key in (asked.get("post"), asked.get("url")):
             if key:
                 try:
-                    return threads.thread(session, where.id, key, after=after, limit=SHOWN, sort=asked["sort"])
+                    return threads.thread(
+                        session, where.id, key, after=after, limit=SHOWN, sort=asked["sort"], now=runtime.clock.now()
+                    )
                 except NotFound:
                     continue
     return None

@@ -12,7 +12,7 @@ from moderation.models import Case, Comment, Site
 from moderation.policy.shipped import SHIPPED
 from moderation.scoring.catalog import ModelMissing
 from moderation.scoring.choice import Chosen
-from moderation.services import choosing, endpoints, keys, logins, policies, sites
+from moderation.services import choosing, endpoints, keys, logins, openness, policies, sites
 
 
 @click.group()
@@ -81,6 +81,7 @@ def show_(shell: Shell, name: str) -> None:
             "time_zone": found.time_zone,
             "policy": in_force.policy_label,
             "in_force": in_force.versions,
+            openness.SETTING: in_force.settings.get(openness.SETTING),
             "comments": {str(status): count for status, count in by_status},
             "open_cases": waiting,
             "keys": sum(1 for key in keys.page(session, found.id) if key.revoked_at is None),
@@ -135,6 +136,24 @@ def model(shell: Shell, name: str, *, pin: str | None, unpin: bool) -> int:
 
 @site.command()
 @click.argument("name")
+@click.option("--after", type=int, metavar="DAYS", help="Close a post so many days after it came out.")
+@click.option("--never", is_flag=True, help="Close no post by itself.")
+@shelled
+def closing(shell: Shell, name: str, *, after: int | None, never: bool) -> None:
+    """Show or set after how many days the posts of the site NAME are closed; a post that an editor set is left alone."""
+    if after is not None and never:
+        raise Fault("give --after or --never, and not both", USAGE)
+    with shell.database.transaction() as session:
+        found = sites.find(session, name)
+        if after is not None or never:
+            openness.close_after(session, found.id, after, by=BY, now=shell.now)
+        days = policies.settings(session, found.id).get(openness.SETTING)
+    line = f"posts are closed after {days} days" if days else "no post is closed by itself"
+    shell.show({"site": name, openness.SETTING: days}, [line])
+
+
+@site.command()
+@click.argument("name")
 @click.option(
     "--public-key",
     "public_keys",
@@ -171,4 +190,4 @@ def _plain(value: object) -> str:
         return ", ".join(f"{name} {each}" for name, each in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    return str(value)
+    return "none" if value is None else str(value)

@@ -1,6 +1,6 @@
 """Comments: where they stand, what they say in each revision, and who reported them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -35,7 +35,8 @@ class Openness(StrEnum):
 class Post(Identified, OfSite, Base):
     """A page with a comment thread; one row however its address is written.
 
-    ``openness`` holds until ``openness_until``, for good where that is null; after it the post is open (``openness_at``).
+    ``openness`` is what an editor said at ``openness_set_at``. It holds until ``openness_until``, for good where that is null;
+    before and after, the site's rule holds (``openness_at``).
     """
 
     __tablename__ = "post"
@@ -53,10 +54,23 @@ class Post(Identified, OfSite, Base):
     published_at: Mapped[datetime | None]
     openness: Mapped[Openness] = mapped_column(Word(Openness), default=Openness.OPEN)
     openness_until: Mapped[datetime | None]
+    openness_set_at: Mapped[datetime | None]
 
-    def openness_at(self, now: datetime) -> Openness:
-        """Return what the post accepts at that time."""
-        return Openness.OPEN if self.openness_until is not None and self.openness_until <= now else self.openness
+    @property
+    def came_out_at(self) -> datetime:
+        """Return when the page was published, as the blog says, else when it was first seen here."""
+        return self.published_at or self.created_at
+
+    def is_set_at(self, now: datetime) -> bool:
+        """Tell whether an editor's word holds at that time."""
+        return self.openness_set_at is not None and (self.openness_until is None or now < self.openness_until)
+
+    def openness_at(self, now: datetime, closes_after: timedelta | None) -> Openness:
+        """Return what the post accepts at that time, where posts are closed so long after they came out (None: never)."""
+        if self.is_set_at(now):
+            return self.openness
+        over = closes_after is not None and now >= self.came_out_at + closes_after
+        return Openness.CLOSED if over else Openness.OPEN
 
 
 class Comment(Identified, OfSite, Base):

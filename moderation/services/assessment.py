@@ -23,7 +23,7 @@ from moderation.policy.explain import explain
 from moderation.policy.rules import Policy
 from moderation.policy.verdict import Verdict
 from moderation.scoring.choice import BY_THE_INSTALLATION, LANGUAGES, SiteModels
-from moderation.services import facts, policies, posts
+from moderation.services import facts, openness, policies, posts
 from moderation.services.asking import Scored, Scoring, named
 from moderation.services.authors import AuthorClaim
 from moderation.services.decisions import NewCase, Outcome
@@ -111,7 +111,7 @@ def check(database: Database, score: Scoring, site_id: UUID, request: CheckReque
             if request.author
             else None,
             post=signals.PostFacts(
-                setting=post.openness_at(now).value if post else "open",
+                setting=post.openness_at(now, openness.closes_after(in_force.settings)).value if post else "open",
                 texts=[text for text in (request.post.title, request.post.excerpt) if text],
             )
             if request.post

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
 from moderation.models import Comment, Openness, Post, Status
+from moderation.services import openness
 
 WITHIN = timedelta(minutes=10)
 TIMES = 5
@@ -44,7 +45,7 @@ def find(session: Session, site_id: UUID, *, now: datetime) -> Burst | None:
     post_id, comments = row
     post = session.get_one(Post, post_id)
     usual = _usual(session, site_id, now=now)
-    if comments < TIMES * usual or post.openness_at(now) is not Openness.OPEN:
+    if comments < TIMES * usual or openness.now_at(session, post, now=now) is not Openness.OPEN:
         return None
     return Burst(post_id, post.title or post.url, comments, usual)
 

@@ -1,63 +1,33 @@
-"""What an editor sets: what a post accepts and until when, and the site's own words."""
+"""What an editor sets: which posts there are to be set, and the site's own words."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from moderation.errors import NotFound, Refused
-from moderation.ids import show
-from moderation.models import Openness, Post, Subject
-from moderation.services import audit, policies
+from moderation.errors import Refused
+from moderation.models import Post, Subject
+from moderation.services import policies
 from moderation.signals.words import Word, WordList, WordListError
 
 LISTED = 30
-"""Posts shown, the newest ones and those that are not open."""
+"""Posts shown, the newest ones and those that an editor set."""
 LISTS = {Subject.BANNED_WORDS: "banned", Subject.SUSPECT_WORDS: "suspect"}
 OTHER = 9
 """Key of the reason that a word stands for where its line names none."""
-LONGEST = timedelta(days=3660)
 
 
 def recent_posts(session: Session, site_id: UUID, *, also: UUID | None = None) -> list[Post]:
-    """Return the posts that an editor may want to set: those not open first, then the newest; ``also`` goes before all."""
-    closed = session.scalars(
-        select(Post).where(Post.site_id == site_id, Post.openness != Openness.OPEN).order_by(Post.id.desc()).limit(LISTED)
+    """Return the posts that an editor may want to set: those set before, then the newest; ``also`` goes first."""
+    were_set = session.scalars(
+        select(Post).where(Post.site_id == site_id, Post.openness_set_at.is_not(None)).order_by(Post.id.desc()).limit(LISTED)
     ).all()
     newest = session.scalars(select(Post).where(Post.site_id == site_id).order_by(Post.id.desc()).limit(LISTED)).all()
     named = session.scalars(select(Post).where(Post.site_id == site_id, Post.id == also)).all() if also else []
-    return list({post.id: post for post in (*named, *closed, *newest)}.values())
-
-
-def set_openness(
-    session: Session, site_id: UUID, post_id: UUID, openness: Openness, *, until: datetime | None, by: str, now: datetime
-) -> Post:
-    """Say what a post accepts from now on, until a time or for good.
-
-    Raises NotFound, and Refused for a time that is over or more than ten years ahead.
-    """
-    post = session.scalars(select(Post).where(Post.site_id == site_id, Post.id == post_id)).first()
-    if post is None:
-        raise NotFound("post", show("post", post_id))
-    if until is not None and not now < until < now + LONGEST:
-        raise Refused("until", "That time is over already, or too far ahead.", "/until")
-    post.openness = openness
-    post.openness_until = until if openness is not Openness.OPEN else None
-    audit.record(
-        session,
-        site_id=site_id,
-        actor=by,
-        action="post.set",
-        subject=show("post", post_id),
-        now=now,
-        openness=str(openness),
-        until=until.isoformat() if until is not None else None,
-    )
-    session.flush()
-    return post
+    return list({post.id: post for post in (*named, *were_set, *newest)}.values())
 
 
 def lines_of(content: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ from moderation.models import (
 )
 from moderation.policy.shipped import SPAM
 from moderation.scoring.choice import LANGUAGES
-from moderation.services import privacy
+from moderation.services import openness, privacy
 from moderation.services.authors import AuthorClaim, find_author, identity
 from moderation.services.policies import InForce
 from moderation.signals import author as author_signals
@@ -163,7 +163,7 @@ def gather(
     facts = signals.Facts(
         author=_record(session, author, at=comment.created_at, without=comment.id),
         post=signals.PostFacts(
-            setting=post.openness_at(comment.created_at).value,
+            setting=post.openness_at(comment.created_at, openness.closes_after(in_force.settings)).value,
             texts=[text for text in (post.title, post.excerpt, parent) if text],
         ),
         history=signals.HistoryFacts(

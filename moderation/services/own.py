@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from moderation.errors import NotFound
 from moderation.models import Case, CaseKind, Comment, Decider, Decision, Openness, Post, Revision, Site, Status
-from moderation.services import authorship, second_looks
+from moderation.services import authorship, openness, second_looks
 from moderation.services.second_looks import SecondLook
 
 LONG = timedelta(hours=24)
@@ -136,7 +136,7 @@ def view(session: Session, token: str, *, secret: bytes, now: datetime, site_id:
         second_look=look.state,
         second_look_until=look.until,
         usual_wait=usual_wait(session, comment.site_id) if comment.status is Status.FLAGGED else None,
-        openness=post.openness_at(now),
+        openness=openness.now_at(session, post, now=now),
     )
 
 

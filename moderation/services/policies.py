@@ -185,6 +185,20 @@ _NEWEST = (
 )
 
 
+_SETTINGS = (
+    select(Activation.version_id)
+    .where(Activation.site_id == bindparam("site"), Activation.subject == Subject.SETTINGS, Activation.post_id.is_(None))
+    .order_by(Activation.id.desc())
+    .limit(1)
+)
+
+
+def settings(session: Session, site_id: UUID) -> dict[str, Any]:
+    """Return the settings in force at a site, for whoever needs nothing else of what is in force."""
+    version_id = session.scalar(_SETTINGS, {"site": site_id})
+    return _used(session, version_id).content if version_id is not None else {}
+
+
 def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> InForce:
     """Return what decides about comments of a site (or under one of its posts) now; raises NotFound without a policy."""
     rows = session.execute(_IN_FORCE, {"site": site_id, "post": post_id}).all()

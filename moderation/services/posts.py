@@ -23,7 +23,7 @@ class PostReference:
     """The page that a comment stands under, as the blog names it; ``vouched`` says that it was the blog who named it.
 
     A reader's browser may name a page that is new, and changes nothing about one that is known: whoever could rewrite the
-    excerpt would decide what counts as quoted from it.
+    excerpt would decide what counts as quoted from it. Nor does it say when a page came out: that may close the page.
     """
 
     id: str | None = None
@@ -78,7 +78,7 @@ def resolve(session: Session, site_id: UUID, reference: PostReference, *, now: d
                 title=reference.title,
                 excerpt=reference.excerpt,
                 author_names=list(reference.author_names),
-                published_at=reference.published_at,
+                published_at=reference.published_at if reference.vouched else None,
                 openness=Openness.OPEN,
             )
             # A twin may be inserting the same page: then theirs is the one.

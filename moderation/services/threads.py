@@ -15,8 +15,8 @@ from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from moderation.ids import show
-from moderation.models import Author, Comment, Post, Revision, Status
-from moderation.services import posts
+from moderation.models import Author, Comment, Openness, Post, Revision, Status
+from moderation.services import openness, posts
 
 Sort = Literal["oldest", "newest"]
 
@@ -51,6 +51,7 @@ class Thread:
     """
 
     post: Post
+    openness: Openness
     comments: list[PublicComment]
     total: int
     next: UUID | None
@@ -107,10 +108,10 @@ def newest(session: Session, site_id: UUID, *, key: str | None = None, limit: in
     ]
 
 
-def etag(session: Session, site_id: UUID, key: str, *, variant: str = "", now: datetime | None = None) -> str:
+def etag(session: Session, site_id: UUID, key: str, *, variant: str = "", now: datetime) -> str:
     """Return a tag that changes with whatever the thread shows: one aggregate over the post's index, no text is read.
 
-    With ``now`` also when a post opens again by itself. Raises NotFound.
+    It changes too when a post is closed or opens again by itself. Raises NotFound.
     """
     post = posts.find(session, site_id, key)
     counted, versions = session.execute(
@@ -118,13 +119,20 @@ def etag(session: Session, site_id: UUID, key: str, *, variant: str = "", now: d
             Comment.site_id == site_id, Comment.post_id == post.id
         )
     ).one()
-    openness = post.openness_at(now) if now is not None else post.openness
-    basis = f"{post.id.hex}:{post.title}:{openness}:{counted}:{versions}:{variant}"
+    accepts = openness.now_at(session, post, now=now)
+    basis = f"{post.id.hex}:{post.title}:{accepts}:{counted}:{versions}:{variant}"
     return hashlib.blake2b(basis.encode(), digest_size=12).hexdigest()
 
 
 def thread(
-    session: Session, site_id: UUID, key: str, *, after: UUID | None = None, limit: int = 50, sort: Sort = "oldest"
+    session: Session,
+    site_id: UUID,
+    key: str,
+    *,
+    after: UUID | None = None,
+    limit: int = 50,
+    sort: Sort = "oldest",
+    now: datetime,
 ) -> Thread:
     """Return a page of up to ``limit`` conversations under a post (the blog's id or an address); raises NotFound."""
     post = posts.find(session, site_id, key)
@@ -157,7 +165,13 @@ def thread(
         stack.extend((reply, depth + 1) for reply in reversed(replies))
     public = _public(session, order)
     total = sum(1 for row in rows if row[3] is not None and row[0] in standing)
-    return Thread(post=post, comments=public, total=total, next=chosen[-1] if len(roots) > limit else None)
+    return Thread(
+        post=post,
+        openness=openness.now_at(session, post, now=now),
+        comments=public,
+        total=total,
+        next=chosen[-1] if len(roots) > limit else None,
+    )
 
 
 def counts(session: Session, site_id: UUID, keys: Sequence[str]) -> dict[str, int]:

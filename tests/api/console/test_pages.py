@@ -71,7 +71,7 @@ def test_a_burst_of_newcomers_is_answered_with_one_press(door: Any, sign_in: Sig
     assert "It holds for comments from now on." in browser.send("/posts/post_").text
     with door.runtime.database.reading() as session:
         post = session.scalars(select(Post)).one()
-    assert (post.openness, post.openness_at(datetime.now(UTC) + timedelta(hours=3))) == ("newcomers_held", "open")
+    assert (post.openness, post.openness_at(datetime.now(UTC) + timedelta(hours=3), None)) == ("newcomers_held", "open")
     assert said not in browser.open("/console/queue").text
 
 
@@ -98,10 +98,37 @@ def test_a_post_is_closed_until_a_time(door: Any, sign_in: SignIn) -> None:
     assert ("Closed until" in page.text, door.decided(f"{CIVIL} Late.")["status"]) == (True, "rejected")
     with door.runtime.database.transaction() as session:
         post = session.scalars(select(Post)).one()
-        assert (post.openness, post.openness_at(datetime.now(UTC) + timedelta(hours=3))) == (Openness.CLOSED, Openness.OPEN)
+        assert (post.openness, post.openness_at(datetime.now(UTC) + timedelta(hours=3), None)) == (Openness.CLOSED, Openness.OPEN)
         post.openness_until = datetime.now(UTC) - timedelta(seconds=1)
     assert door.decided("The harbour is quiet in November, and I liked your photographs of it.")["status"] == "approved"
     assert door.get("/v1/posts/p1/comments").json["post"]["openness"] == "open"
+
+
+def test_posts_close_by_themselves_unless_an_editor_says_otherwise(door: Any, sign_in: SignIn) -> None:
+    door.decided(CIVIL)
+    browser = sign_in("editor")
+    assert browser.open("/console/posts").form("/posts/closing").fields["days"] == ""
+    assert "It holds for every post that nobody set otherwise." in browser.send("/posts/closing", days="14").text
+    assert "Open until" in browser.page.text  # type: ignore[union-attr]
+    with door.runtime.database.transaction() as session:
+        session.scalars(select(Post)).one().published_at = datetime.now(UTC) - timedelta(days=15)
+    assert "Closed since" in browser.open("/console/posts").text
+    assert door.decided(f"{CIVIL} Late.")["status"] == "rejected"
+    assert door.get("/v1/posts/p1/comments").json["post"]["openness"] == "closed"
+    until = (datetime.now(UTC) + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M")
+    page = browser.send("/posts/post_", openness="open", until=until)
+    assert ("Open until" in page.text, door.decided("The harbour is quiet in November.")["status"]) == (True, "approved")
+    assert "Closed since" in browser.send("/posts/post_", openness="usual").text
+    browser.send("/posts/closing", days="")
+    assert door.get("/v1/posts/p1/comments").json["post"]["openness"] == "open"
+
+
+@pytest.mark.parametrize("days", ["0", "3651", "soon", "1.5", "٣", "-1"])
+def test_days_that_there_are_not_close_nothing(sqlite_door: Any, sqlite_sign_in: SignIn, days: str) -> None:
+    browser = sqlite_sign_in("editor")
+    browser.open("/console/posts")
+    assert browser.send("/posts/closing", days=days).status == 422
+    assert browser.open("/console/posts").form("/posts/closing").fields["days"] == ""
 
 
 def test_words_are_lists_that_say_what_is_wrong_by_line(door: Any, sign_in: SignIn) -> None:

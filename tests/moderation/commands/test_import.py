@@ -1,5 +1,6 @@
 """Bringing comments of another system in: as they stood there, once, and quietly."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_comments_come_in_as_they_stood_and_nobody_hears_of_it(cli: Cli, install
             assert session.scalar(select(func.count()).select_from(table)) == 0, table.__tablename__
         assert session.scalar(select(Revision.body).where(Revision.comment_id == found["5"].id)) == ""
         site_id = found["1"].site_id
-        thread = threads.thread(session, site_id, "https://blog.example/arms")
+        thread = threads.thread(session, site_id, "https://blog.example/arms", now=datetime.now(UTC))
         assert [(public.external_id, public.depth) for public in thread.comments] == [("1", 0), ("2", 1)]
 
 

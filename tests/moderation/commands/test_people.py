@@ -62,6 +62,15 @@ def test_a_policy_is_stored_put_into_force_and_rolled_back(cli: Cli, installed: 
     assert "is called mine" in cli("policy", "activate", "yours", "--site", "blog", "--file", str(policy), code=2).stderr
 
 
+def test_posts_of_a_site_are_closed_after_days(cli: Cli, installed: Database) -> None:
+    assert "no post is closed by itself" in cli("site", "closing", "blog").stdout
+    assert "posts are closed after 14 days" in cli("site", "closing", "blog", "--after", "14").stdout
+    assert answer(cli("site", "show", "blog", "--json"))["close_after_days"] == 14
+    assert answer(cli("site", "closing", "blog", "--never", "--json")) == {"site": "blog", "close_after_days": None}
+    for wrong in (["--after", "0"], ["--after", "14", "--never"]):
+        cli("site", "closing", "blog", *wrong, code=2)
+
+
 def test_control_characters_do_not_reach_the_terminal(cli: Cli, installed: Database) -> None:
     cli("site", "add", "evil", "--title", "\x1b[2Jgone")
     assert "\x1b" not in cli("site", "list").stdout

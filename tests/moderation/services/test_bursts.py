@@ -57,5 +57,5 @@ def test_a_post_that_is_not_open_needs_no_offer(blog: Any) -> None:
     blog.activate("watch")
     come(blog, 10)
     with blog.database.transaction() as session:
-        session.execute(update(Post).values(openness=Openness.NEWCOMERS_HELD))
+        session.execute(update(Post).values(openness=Openness.NEWCOMERS_HELD, openness_set_at=datetime.now(UTC)))
     assert found(blog) is None

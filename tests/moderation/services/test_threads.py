@@ -1,5 +1,6 @@
 """The public thread: nothing of what waits or was taken down, and answers keep their place."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from moderation.models import Comment
@@ -10,12 +11,12 @@ from tests.moderation.services.conftest import ABUSIVE
 
 def thread(blog: Any, **question: Any) -> threads.Thread:
     with blog.database.reading() as session:
-        return threads.thread(session, blog.site_id, "p1", **question)
+        return threads.thread(session, blog.site_id, "p1", now=datetime.now(UTC), **question)
 
 
 def etag(blog: Any) -> str:
     with blog.database.reading() as session:
-        return threads.etag(session, blog.site_id, "p1")
+        return threads.etag(session, blog.site_id, "p1", now=datetime.now(UTC))
 
 
 THOUGHTS = (
