@@ -39,8 +39,11 @@ KEEP_AT_MOST = 1024
 USER_AGENT = "Tidegate-Webhook/1"
 
 Trouble = Literal[
-    "timeout", "refused_address", "unresolvable", "connect", "tls", "protocol", "credentials", "sender", "deferred", "rejected"
-]
+    "timeout", "refused_address", "unresolvable", "connect", "tls", "protocol", "credentials", "sender", "deferred", "rejected",
+    "fault",
+]  # fmt: skip
+"""``fault`` is one of ours: the attempt raised what it must not raise."""
+
 Resolver = Callable[[str, int], Sequence[str]]
 T = TypeVar("T")
 

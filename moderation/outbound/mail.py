@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.headerregistry import Address
+from email.errors import HeaderParseError
+from email.headerregistry import Address, AddressHeader
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -37,6 +38,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "deferred": "the mail server says: not now; it is tried again",
     "rejected": "the mail server does not take mail for that address",
     "protocol": "the mail server hung up or did not speak SMTP",
+    "fault": "Tidegate itself failed: look at its log",
 }
 
 
@@ -70,7 +72,9 @@ class Mailer:
         return cls(MailServer.from_url(settings.smtp_url), mailbox(settings.mail_from))
 
     def send(self, letter: Letter, *, now: datetime) -> Reply:
-        """Hand a letter in and return what came of it; a fault of the server is part of the reply and never raised."""
+        """Hand a letter in and return what came of it; a fault of the server or the address is part of it and never raised."""
+        if not _is_plain(letter.to):
+            return Reply(trouble="rejected", excerpt="not one address, plainly written")
         message = self._message(letter, now)
         return self._try(lambda smtp: _hand_in(smtp, message))
 
@@ -150,6 +154,16 @@ def one_line(text: str, *, longest: int = LONGEST_SUBJECT) -> str:
     """Return text for a header or a line of its own: nothing that breaks or steers the line, and not too long."""
     plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…"
+
+
+def _is_plain(address: str) -> bool:
+    """Tell whether all who read an address find the same one in it: the mail library decodes parts of what a form lets pass."""
+    try:
+        header = SMTP.header_factory("To", address)
+    except (HeaderParseError, ValueError, IndexError):
+        return False
+    found: tuple[Address, ...] = header.addresses if isinstance(header, AddressHeader) else ()
+    return [each.addr_spec for each in found] == [address] and address.isprintable() and all(part.domain for part in found)
 
 
 def _hand_in(smtp: smtplib.SMTP, message: EmailMessage) -> Reply:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -49,6 +50,10 @@ SLOTS_PER_RECEIVER = 4
 GATHER = 0.004
 LOOK_AGAIN = 0.25
 """Seconds between looks for due work while attempts of ours are under way."""
+
+PUT_BACK = timedelta(seconds=30)
+PUT_BACK_AT_MOST = timedelta(hours=6)
+"""How long a job rests that we cannot do for a fault of ours; twice as long each time."""
 
 
 class Lane(Protocol):
@@ -134,7 +139,17 @@ class Deliverer:
                 # Most looks find nothing; they must not cost a write lock.
                 now = self._database.now(session)
                 found = [(lane, queue.sites_with_work(session, lane.kind, now=now, where=where)) for lane in self._lanes]
-            return [(lane, parcel) for lane, sites in found if sites for parcel in self._claim_kind(lane, sites)]
+            claimed: list[tuple[Lane, Parcel]] = []
+            for lane, sites in found:
+                try:
+                    claimed += [(lane, parcel) for parcel in self._claim_kind(lane, sites)] if sites else []
+                except SQLAlchemyError as error:
+                    if not claimed:
+                        raise
+                    # What is in our hands goes out first; the next claim meets the same, if it lasts.
+                    log.warning("not_claimed", kind=str(lane.kind), error=type(error).__name__)
+                    break
+            return claimed
 
     def _claim_kind(self, lane: Lane, sites: Sequence[UUID]) -> list[Parcel]:
         # Counted again: the lane before may have filled some.
@@ -143,7 +158,7 @@ class Deliverer:
             return []
         where = _not_to(full)
 
-        def unit(session: Session) -> list[Parcel]:
+        def unit(session: Session, *, carefully: bool = False) -> list[Parcel]:
             now = self._database.now(session)
             claims = queue.claim(
                 session,
@@ -157,10 +172,30 @@ class Deliverer:
             )
             if claims:
                 self._last_site[lane.kind] = claims[-1].site_id
-            return lane.load(session, claims, now=now)
+            return self._loaded(session, lane, claims, now=now) if carefully else lane.load(session, claims, now=now)
 
-        parcels = self._database.transact(unit)
+        try:
+            parcels = self._database.transact(unit)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            # Which job it is that cannot be loaded comes out when each is loaded by itself.
+            log.warning("not_loaded_together", kind=str(lane.kind), error=type(error).__name__, exc_info=True)
+            parcels = self._database.transact(partial(unit, carefully=True))
         self._slots.enter(parcels)
+        return parcels
+
+    def _loaded(self, session: Session, lane: Lane, claims: Sequence[queue.Claim], *, now: datetime) -> list[Parcel]:
+        parcels: list[Parcel] = []
+        for held in claims:
+            try:
+                with session.begin_nested():
+                    parcels += lane.load(session, [held], now=now)
+            except SQLAlchemyError:
+                raise
+            except Exception as error:
+                log.exception("job_not_loaded", kind=str(lane.kind), job=str(held.id))
+                _put_back(session, held, error, now=now)
         return parcels
 
     def _attempt(self, lane: Lane, parcel: Parcel) -> None:
@@ -179,10 +214,22 @@ class Deliverer:
     def _send(self, lane: Lane, parcel: Parcel) -> None:
         self._keep_lease(parcel.held)
         failpoint("deliver.before_send")
-        reply = parcel.send(self._client, self._clock.now())
+        try:
+            reply = parcel.send(self._client, self._clock.now())
+        except Exception:
+            # An attempt that failed, so that it comes to an end by the schedule and is seen.
+            log.exception("not_sent", kind=str(lane.kind), job=str(parcel.held.id))
+            reply = Reply(trouble="fault")
         failpoint("deliver.after_send")
         store = self._database.together if lane.joins else self._database.transact
-        store(lambda session: lane.conclude(session, parcel, reply, now=self._database.now(session)))
+        try:
+            store(lambda session: lane.conclude(session, parcel, reply, now=self._database.now(session)))
+        except (LeaseLost, SQLAlchemyError):
+            raise
+        except Exception as error:
+            log.exception("attempt_not_concluded", kind=str(lane.kind), job=str(parcel.held.id))
+            fault = error
+            self._database.transact(lambda session: _put_back(session, parcel.held, fault, now=self._database.now(session)))
         failpoint("deliver.after_mark")
 
     def _keep_lease(self, held: queue.Claim) -> None:
@@ -215,6 +262,11 @@ class Slots:
             self._by_receiver[parcel.receiver] -= 1
             if self._by_receiver[parcel.receiver] == 0:
                 del self._by_receiver[parcel.receiver]
+
+
+def _put_back(session: Session, held: queue.Claim, error: Exception, *, now: datetime) -> None:
+    pause = min(PUT_BACK * 2 ** min(held.attempts, 16), PUT_BACK_AT_MOST)
+    queue.fail(session, held, now=now, run_at=now + pause, error=type(error).__name__)
 
 
 def _not_to(receivers: Sequence[UUID]) -> ColumnElement[bool] | None:

@@ -28,7 +28,7 @@ from moderation.services.parcels import Parcel
 
 log = structlog.get_logger(__name__)
 
-OF_THE_LETTER: Final = frozenset({"rejected", "deferred"})
+OF_THE_LETTER: Final = frozenset({"rejected", "deferred", "fault"})
 """Troubles that say nothing about the next letter."""
 
 FOR_GOOD: Final = frozenset({"rejected", "http_400", "http_401", "http_403", "http_404", "http_410"})

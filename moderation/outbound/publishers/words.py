@@ -13,8 +13,8 @@ TROUBLES: Final[Mapping[str, str]] = {
     "tls": "its certificate is not to be trusted, or it speaks no TLS",
     "protocol": "something else answers there",
     "credentials": "what was entered for it cannot be used",
+    "fault": "Tidegate itself failed, and its log says how",
 }
-
 
 STATUSES: Final[Mapping[int, str]] = {
     401: "it does not let us in",

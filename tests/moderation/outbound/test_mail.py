@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -176,10 +177,47 @@ def test_a_header_is_one_line_whatever_a_title_says(host: MailHost) -> None:
     assert one_line("x" * 200, longest=10) == "x" * 9 + "…"
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        # What a comment form takes for an address, and the mail library for two words in another character set.
+        "=?utf-8?q?a=0D=0Ab?=@x.example",
+        "=?utf-8?q?ada=40blog.example=2C?=@x.example",
+        "=?utf-7?q?+2AA-?=@x.example",
+        '"\x01"@x.example',
+        "ada@blog.example, eve@x.example",
+        "ada@blog.example\nBcc: eve@x.example",
+        "nobody",
+        "",
+    ],
+)
+def test_what_is_not_plainly_one_address_is_rejected_before_anybody_is_asked(host: MailHost, address: str) -> None:
+    reply = mailer(host.url).send(replace(LETTER, to=address), now=NOW)
+    assert reply.error == "rejected"
+    assert host.got == []
+
+
+@pytest.mark.parametrize(
+    "address", ["ädä@blog.example", "ada@bücher.example", '"ada \\"b\\" c"@blog.example', "a'b+c@blog.example"]
+)
+def test_an_unusual_address_is_written_to_as_it_is(host: MailHost, address: str) -> None:
+    assert mailer(host.url).send(replace(LETTER, to=address), now=NOW).ok
+    assert host.got[0].to == [address]
+
+
 def test_every_trouble_of_a_mail_server_has_advice() -> None:
-    assert {"timeout", "unresolvable", "connect", "tls", "credentials", "sender", "deferred", "rejected", "protocol"} == set(
-        ADVICE
-    )
+    assert {
+        "timeout",
+        "unresolvable",
+        "connect",
+        "tls",
+        "credentials",
+        "sender",
+        "deferred",
+        "rejected",
+        "protocol",
+        "fault",
+    } == set(ADVICE)
 
 
 @pytest.mark.parametrize(

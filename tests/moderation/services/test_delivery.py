@@ -1,25 +1,30 @@
 """Webhooks on their way: each arrives at least once, in order, signed, or stands in a named state."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
 import standardwebhooks
 import svix
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from moderation.config import DEFAULT_SCHEDULE
 from moderation.database import Database
-from moderation.models import EndpointState, Job, Status
+from moderation.models import DeliveryState, EndpointState, Job, Message, MessageKind, Status
 from moderation.outbound.http import Reply
-from moderation.services import endpoints, events
+from moderation.queue import Claim
+from moderation.services import endpoints, events, messages
 from moderation.services.attempts import Notifying, redact
-from moderation.services.delivery import LEASE, SLOTS_PER_RECEIVER
+from moderation.services.delivery import LEASE, SLOTS, SLOTS_PER_RECEIVER
+from moderation.services.mailing import Mailing
 from moderation.services.parcels import Parcel
 from tests.moderation.outbound.receiver import Got, listening, status
 from tests.moderation.services.outgoing import SECRET, Outgoing, outgoing
@@ -409,6 +414,81 @@ def test_an_outcome_that_could_not_be_stored_is_sent_again_under_the_same_id(
     assert out.drain() == 1
     assert out.ids() == [event, event]
     assert out.states() == ["delivered"]
+
+
+def test_a_fault_of_ours_while_sending_is_an_attempt_that_failed_and_ends_by_the_schedule(
+    out: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out.subscribe()
+    out.news(1)
+
+    def broken(*_: object, **__: object) -> Reply:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr("moderation.services.attempts.signed_headers", broken)
+    for step in (*DEFAULT_SCHEDULE[1:], 86400):
+        assert out.drain() == 1
+        out.clock.move(step)
+    assert out.drain() == 0
+    (delivery,) = out.deliveries()
+    assert (str(delivery.state), delivery.last_error) == ("dead", "fault")
+    assert out.jobs() == []
+
+
+def test_what_one_lane_has_claimed_is_sent_although_the_next_lane_cannot_claim(
+    out: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out.subscribe()
+    _message(out, out.comment())
+
+    def broken(self: Mailing, *arguments: object, **named: object) -> list[Parcel]:
+        raise OperationalError("SELECT", {}, Exception("too slow"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Mailing, "load", broken)
+        # As often as there are slots in all: one that is not given back is missed in the end.
+        for _ in range(SLOTS):
+            out.news(1)
+            with contextlib.suppress(OperationalError):
+                out.drain()
+    out.drain()
+    assert out.states() == ["delivered"] * SLOTS
+    assert out.deliverer._slots.room() == (SLOTS_PER_RECEIVER, [])
+
+
+def test_a_job_that_cannot_be_loaded_is_put_back_for_longer_each_time_and_holds_up_no_other(
+    out: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out.subscribe()
+    poison = _message(out, out.comment())
+    others = [_message(out, out.comment()) for _ in range(3)]
+    parcel_of = Mailing._parcel
+
+    def poisoned(self: Mailing, session: Session, held: Claim, message: Message, *, now: datetime) -> Parcel | None:
+        if message.id == poison:
+            raise KeyError("a fault of ours")
+        return parcel_of(self, session, held, message, now=now)
+
+    monkeypatch.setattr(Mailing, "_parcel", poisoned)
+    out.news(5)
+    for attempts in (1, 2, 3):
+        out.drain()
+        assert out.states() == ["delivered"] * 5
+        (job,) = out.jobs()
+        assert (job.subject_id, job.attempts, job.lease_until, job.last_error) == (poison, attempts, None, "KeyError")
+        wait = (job.run_at - out.clock.now()).total_seconds()
+        assert wait == 30 * 2**attempts
+        out.clock.move(wait)
+    with out.database.reading() as session:
+        assert [session.get_one(Message, each).state for each in others] == [DeliveryState.CANCELLED] * 3
+
+
+def _message(out: Outgoing, comment_id: UUID) -> UUID:
+    """Announce an urgent comment; without anybody to tell, its message is settled as soon as it is loaded."""
+    with out.database.transaction() as session:
+        return messages.announce(
+            session, MessageKind.URGENT, site_id=out.site_id, comment_id=comment_id, revision=1, now=out.clock.now()
+        ).id
 
 
 def test_a_secret_rotated_between_two_attempts_leaves_both_able_to_verify(out: Outgoing) -> None:
