@@ -31,6 +31,20 @@ STRENGTH = 4.0
 _ROW_WEIGHTS = {"youtube": 2.0, "ham": 1.0, "sms": 0.5, "blog": 2.0, "generated": 1.0}
 
 
+Rows = tuple[list[str], NDArray[np.int64], NDArray[np.str_], NDArray[np.float64]]
+
+
+def rows_to_learn(data: Path) -> Rows:
+    """Read the texts, whether each is spam, where it is from and how much it counts."""
+    frame = read(data, "spam_train")
+    frame = frame[~frame["source"].str.startswith("spamassassin")]  # mail is unlike comments and hurts them slightly
+    made = advertising(SEED)
+    texts = [*frame["text"], *(text for text, _ in made)]
+    spam = np.array([*frame["is_spam"], *(int(yes) for _, yes in made)])
+    source = np.array([*frame["source"], *("generated" for _ in made)])
+    return texts, spam, source, np.array([_ROW_WEIGHTS[name.split("_")[0]] for name in source])
+
+
 def matrix(texts: Sequence[str]) -> Any:
     """Make the sparse feature rows of the texts."""
     columns, values, ends = [], [], [0]
@@ -67,14 +81,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--metrics", type=Path)
     options = parser.parse_args()
-    frame = read(options.data, "spam_train")
-    frame = frame[~frame["source"].str.startswith("spamassassin")]  # mail is unlike comments and hurts them slightly
-    made = advertising(SEED)
-    texts = [*frame["text"], *(text for text, _ in made)]
-    spam = np.array([*frame["is_spam"], *(int(yes) for _, yes in made)])
-    source = np.array([*frame["source"], *("generated" for _ in made)])
+    texts, spam, source, weights = rows_to_learn(options.data)
     rows = matrix(texts)
-    weights = np.array([_ROW_WEIGHTS[name.split("_")[0]] for name in source])
 
     videos = {}
     for video in VIDEOS:
