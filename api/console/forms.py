@@ -6,6 +6,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, val
 
 from api.schemas.fields import Line, Moment, Number, Text
 from moderation.models import DeliveryState, KeyKind, Openness, Role
+from moderation.services.wording import LANGUAGES
 
 TABS = {
     "all": "All",
@@ -169,6 +170,19 @@ class WordsForm(Form):
     """A word list, a word a line."""
 
     words = Text(longest=60_000, load_default="")
+
+
+class ReasonsQuery(Form):
+    """In which language."""
+
+    language = fields.String(load_default="", validate=validate.OneOf(["", *LANGUAGES]))
+
+
+class ReasonsForm(Form):
+    """What to do with the phrases in the form, and which language they are in."""
+
+    language = fields.String(required=True, validate=validate.OneOf(LANGUAGES))
+    act = fields.String(load_default="preview", validate=validate.OneOf(["preview", "save"]))
 
 
 class ThresholdsForm(Form):

@@ -1,5 +1,6 @@
 """What editors set for the whole site or one page of it: what posts accept, the words, the thresholds."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,14 +13,15 @@ from werkzeug.wrappers import Response as Answer
 
 from api.auth import by, needs, principal
 from api.console.door import back, blp, form, page, signed_in
-from api.console.forms import ClosingForm, PostForm, PostsQuery, ThresholdsForm, WordsForm
+from api.console.forms import ClosingForm, PostForm, PostsQuery, ReasonsForm, ReasonsQuery, ThresholdsForm, WordsForm
 from api.context import context
+from api.schemas.fields import Line
 from moderation.errors import NotFound, Refused
 from moderation.ids import read
-from moderation.models import Openness, Subject, Version
+from moderation.models import Openness, Site, Subject, Version
 from moderation.policy.rules import Policy
 from moderation.policy.thresholds import dials, turned
-from moderation.services import controls, drafts, openness, policies
+from moderation.services import controls, drafts, openness, policies, rewording, wording
 from moderation.services import posts as threads
 
 USUAL = "usual"
@@ -109,6 +111,38 @@ def set_words(name: str) -> Answer:
     except Refused as refused:
         return _words({name: written}, problem=refused.detail)
     return back("words", "words")
+
+
+@blp.get("/reasons")
+@needs("console:lead")
+def reasons() -> Response:
+    """Show what authors read as reasons in a language."""
+    asked = ReasonsQuery().load(request.args.to_dict())["language"]
+    with context().runtime.database.reading() as session:
+        site = session.get_one(Site, principal().site_id)
+        language = asked or wording.known(site.language) or wording.LANGUAGES[0]
+        words = rewording.own_words(session, principal().site_id, language)
+    return _reasons(language, words)
+
+
+@blp.post("/reasons")
+@needs("console:lead")
+def set_reasons() -> Answer:
+    """Show what authors would read, or let them read it."""
+    asked = form(ReasonsForm())
+    language, runtime = asked["language"], context().runtime
+    line = Line(longest=rewording.LONGEST)
+    written = {name: str(line.deserialize(request.form.get(f"reason-{name}", ""))) for name in rewording.shipped(language)}
+    try:
+        words = rewording.checked(language, written)
+    except Refused as refused:
+        return _reasons(language, written, problem=refused.detail)
+    if asked["act"] == "preview":
+        return _reasons(language, words)
+    runtime.database.transact(
+        lambda session: rewording.reword(session, principal().site_id, language, words, by=by(), now=runtime.clock.now())
+    )
+    return back("reasons", "reasons", language=language)
 
 
 @blp.get("/policy")
@@ -245,6 +279,32 @@ def _words(written: dict[str, str], problem: str | None = None) -> Response:
         in_force = policies.in_force(session, principal().site_id)
     lists = {"banned": controls.lines_of(in_force.banned), "suspect": controls.lines_of(in_force.suspect)}
     return page("words.html", status=422 if problem else 200, place="words", lists={**lists, **written}, problem=problem)
+
+
+def _reasons(language: str, words: Mapping[str, str], problem: str | None = None) -> Response:
+    usual = rewording.shipped(language)
+    phrases = [
+        {
+            "name": name,
+            "key": key,
+            "completed": bool(completed),
+            "usual": usual[name],
+            "words": words.get(name, ""),
+            "said": wording.rejection(words.get(name) or usual[name], language),
+        }
+        for name in usual
+        for key, _, completed in [name.partition("_")]
+    ]
+    return page(
+        "reasons.html",
+        status=422 if problem else 200,
+        place="words",
+        language=language,
+        languages={each: wording.texts(each)["language"] for each in wording.LANGUAGES},
+        phrases=phrases,
+        longest=rewording.LONGEST,
+        problem=problem,
+    )
 
 
 def _moment(written: str) -> datetime | None:

@@ -32,6 +32,7 @@ SAID: Final = {
     "policy": "This policy decides from now on about what comes in. What waits already still waits for a person.",
     "thresholds": "The new thresholds are in force.",
     "words": "The list is in force.",
+    "reasons": "Authors read these words from now on.",
     "post": "Done. It holds for comments from now on.",
     "closing": "Done. It holds for every post that nobody set otherwise.",
     "role": "Done.",

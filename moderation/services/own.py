@@ -1,9 +1,11 @@
 """What an author sees of their own comment: the text as it stands, what was decided and why, and what they can do about it."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from moderation.errors import NotFound
 from moderation.models import Case, CaseKind, Comment, Decider, Decision, Openness, Post, Revision, Site, Status
-from moderation.services import authorship, openness, second_looks
+from moderation.services import authorship, openness, policies, second_looks
 from moderation.services.second_looks import SecondLook
 
 LONG = timedelta(hours=24)
@@ -60,7 +62,7 @@ HELD_FOR = {"newcomer": Outcome.NEWCOMER, "not_scored": Outcome.NOT_SCORED, "lan
 class Own:
     """An author's comment; ``reason`` is a key 1..9, ``sentence`` the moderator's words to it.
 
-    ``usual_wait`` is how long 80 in 100 held comments wait at most.
+    ``usual_wait`` is how long 80 in 100 held comments wait at most; ``settings`` are the site's, which may reword a reason.
     """
 
     comment: Comment
@@ -76,6 +78,7 @@ class Own:
     second_look_until: datetime | None
     usual_wait: timedelta | None
     openness: Openness
+    settings: Mapping[str, Any]
 
     @property
     def public(self) -> bool:
@@ -101,7 +104,9 @@ class Own:
     @property
     def tag(self) -> str:
         """Return what changes with anything that the author is told."""
-        basis = f"{self.comment.id.hex}:{self.comment.version}:{self.outcome}:{self.second_look}:{self.usual_wait}"
+        basis = (
+            f"{self.comment.id.hex}:{self.comment.version}:{self.outcome}:{self.second_look}:{self.usual_wait}:{self.settings}"
+        )
         return hashlib.blake2b(basis.encode(), digest_size=12).hexdigest()
 
 
@@ -123,6 +128,7 @@ def view(session: Session, token: str, *, secret: bytes, now: datetime, site_id:
     look = second_looks.standing(session, comment, now=now)
     outcome = _outcome(session, comment, decision, look, now=now)
     post = session.get_one(Post, comment.post_id)
+    settings = policies.settings(session, comment.site_id)
     return Own(
         comment=comment,
         post=post,
@@ -136,7 +142,8 @@ def view(session: Session, token: str, *, secret: bytes, now: datetime, site_id:
         second_look=look.state,
         second_look_until=look.until,
         usual_wait=usual_wait(session, comment.site_id) if comment.status is Status.FLAGGED else None,
-        openness=openness.now_at(session, post, now=now),
+        openness=post.openness_at(now, openness.closes_after(settings)),
+        settings=settings,
     )
 
 

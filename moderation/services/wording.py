@@ -17,6 +17,12 @@ LANGUAGES: Final = ("en", "de", "fr", "es")
 
 WITH_REASON: Final = frozenset({Outcome.REJECTED, Outcome.REMOVED, Outcome.UPHELD, Outcome.UPHELD_ALONE})
 
+SETTING: Final = "reason"
+"""Part of the texts that a site may reword, and its key in the site's settings."""
+
+GROUND: Final = "{ground}"
+"""Where a moderator's words complete a reason."""
+
 Texts = Mapping[str, Any]
 
 
@@ -43,8 +49,26 @@ def said(own: Own, language: str) -> str:
     by = parts["machine" if own.by is Decider.MACHINE else "moderator"]
     if own.reason == 9 and own.sentence:
         return parts[f"{own.outcome}_sentence"].format(sentence=_sentence(own.sentence), by=by)
-    reason = _reason(found["reason"], own)
+    reason = phrase({**found[SETTING], **reworded(own.settings, language)}, own.reason, ground=own.sentence)
     return parts[str(own.outcome) if reason else f"{own.outcome}_bare"].format(reason=reason, by=by)
+
+
+def reworded(settings: Mapping[str, Any], language: str) -> Mapping[str, str]:
+    """Return the reasons that a site says in its own words in a language, by name."""
+    found: Mapping[str, str] = settings.get(SETTING, {}).get(language, {})
+    return found
+
+
+def phrase(reasons: Mapping[str, str], key: int | None, *, ground: str) -> str:
+    """Return what completes "We did not publish this: it ..."; nothing for a reason that has no words of its own."""
+    # A site's words are no format: whatever else stands in braces is theirs.
+    return reasons.get(f"{key}_ground" if ground else str(key), "").replace(GROUND, ground.rstrip(". "))
+
+
+def rejection(reason: str, language: str) -> str:
+    """Return what an author reads whose comment a moderator did not publish for a reason in those words."""
+    parts: Mapping[str, str] = texts(language)["said"]
+    return parts["rejected"].format(reason=reason, by=parts["moderator"])
 
 
 def span(wait: timedelta, language: str) -> str:
@@ -64,14 +88,6 @@ def count(number: int, language: str) -> str:
     """Return how many comments there are."""
     parts: Mapping[str, str] = texts(language)["page"]
     return parts["none"] if number == 0 else parts["one"] if number == 1 else parts["many"].format(n=number)
-
-
-def _reason(parts: Mapping[str, str], own: Own) -> str:
-    if own.reason is None:
-        return ""
-    if own.sentence:
-        return parts.get(f"{own.reason}_ground", "").format(ground=own.sentence.rstrip(". "))
-    return parts.get(str(own.reason), "")
 
 
 def _sentence(text: str) -> str:

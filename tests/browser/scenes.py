@@ -147,6 +147,7 @@ def moderating(morning: Morning, page: Page) -> Iterator[str]:
         ("console-behind", "overview/comments?of=newcomers"),
         ("console-posts", "posts"),
         ("console-words", "words"),
+        ("console-wording", "reasons"),
         ("console-policy", "policy"),
         ("console-notices", "notices"),
         ("console-people", "people"),

@@ -147,6 +147,23 @@ def test_words_are_lists_that_say_what_is_wrong_by_line(door: Any, sign_in: Sign
     assert browser.client.post("/console/words/other", data=browser.page.forms[0].fields).status_code == 404  # type: ignore[union-attr]
 
 
+def test_authors_read_reasons_in_the_sites_own_words_after_a_preview(door: Any, sign_in: SignIn) -> None:
+    browser = sign_in("editor")
+    browser.open("/console/reasons")
+    ours = "We did not publish this: it attacks a person rather than what they say. Decided by a moderator."
+    assert ours in browser.page.text  # type: ignore[union-attr]
+    mine = "We did not publish this: it goes for the player. Decided by a moderator."
+    page = browser.send("/reasons", **{"reason-1": "goes for the player.", "act": "preview"})
+    assert (mine in page.text, ours in browser.open("/console/reasons").text) == (True, True), "a preview changes nothing"
+    page = browser.send("/reasons", **{"reason-1": "goes for the player.", "act": "save"})
+    assert ("Authors read these words from now on." in page.text, mine in page.text) == (True, True)
+    page = browser.send("/reasons", **{"reason-8_ground": "is against the law", "act": "save"})
+    assert (page.status, "Say where the words of the moderator go: {ground} (reason 8)" in page.text) == (422, True)
+    assert 'value="is against the law"' in page.html, "what was written is still there"
+    assert "Wir haben das nicht veröffentlicht" in browser.open("/console/reasons?language=de").text
+    assert browser.open("/console/reasons?language=xx").status == 422
+
+
 def test_thresholds_are_tried_before_they_hold(door: Any, sign_in: SignIn) -> None:
     door.decided(ABUSIVE)
     browser = sign_in("editor")
