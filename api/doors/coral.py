@@ -32,7 +32,7 @@ from moderation.models import Comment, Status
 from moderation.policy.shipped import REASONS, SPAM
 from moderation.policy.verdict import Verdict
 from moderation.scoring.choice import SiteModels
-from moderation.services import admission, feedback
+from moderation.services import admission, decisions, feedback
 from moderation.services.admission import Admitted
 from moderation.services.asking import Scored
 from moderation.services.posts import PostReference
@@ -183,10 +183,10 @@ def told(site: str) -> Response:
 
     def unit(session: Session) -> bool:
         known = admission.by_external_id(session, site_id, comment_id)
-        if known is None and (known := _joined(session, site_id, given)) is not None:
+        if known is None and (known := _joined(session, site_id, comment_id, given)) is not None:
             known.external_id = comment_id
             session.flush()
-        if known is not None and verdict is not None:
+        if known is not None and verdict is not None and not feedback.was_carried_back(session, known, CORAL, verdict):
             feedback.tell(session, site_id, known.id, verdict=verdict, cause=cause, now=now)
         return known is not None
 
@@ -232,8 +232,14 @@ def _rejection(found: Admitted) -> dict[str, str]:
     return {"code": REASONS[key].coral_code, **({"detailedExplanation": explained} if explained else {})}
 
 
-def _joined(session: Session, site_id: UUID, given: Mapping[str, Any]) -> Comment | None:
-    """Find the comment that an event is about by story, author and text, where whoever passed the event on has added them."""
+def _joined(session: Session, site_id: UUID, comment_id: str, given: Mapping[str, Any]) -> Comment | None:
+    """Find the comment that an event is about: as our publisher found it in Coral, or by story, author and text.
+
+    Coral tells neither author nor text: whoever passes the event on may have added them.
+    """
+    carried = feedback.found_as(session, site_id, CORAL, comment_id)
+    if carried is not None:
+        return decisions.lock(session, site_id, carried.id)
     story, author, body = (given.get(name) for name in ("storyID", "authorID", "body"))
     if not (isinstance(story, str) and isinstance(author, str) and isinstance(body, str)):
         return None

@@ -57,7 +57,7 @@ class Slice:
 def load(session: Session, publisher: Publisher, *, since: datetime, after: UUID | None, limit: int) -> Slice:
     """Return the next comments to compare, in the order of their publications: those begun since then that arrived."""
     query = (
-        select(Publication.id, Comment)
+        select(Publication, Comment)
         .join(Comment, Comment.id == Publication.comment_id)
         .where(
             Publication.site_id == publisher.site_id,
@@ -71,8 +71,8 @@ def load(session: Session, publisher: Publisher, *, since: datetime, after: UUID
     if after is not None:
         query = query.where(Publication.id > after)
     rows = session.execute(query).all()
-    states = {comment.id: state_of(session, comment) for _, comment in rows}
-    return Slice(states=states, next=rows[-1][0] if len(rows) == limit else None)
+    states = {comment.id: state_of(session, comment, remote_id=sent.remote_id) for sent, comment in rows}
+    return Slice(states=states, next=rows[-1][0].id if len(rows) == limit else None)
 
 
 def differences(states: dict[UUID, CommentState], seen: Sequence[Seen]) -> list[Difference]:

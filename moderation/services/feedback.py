@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from moderation.errors import NotFound
 from moderation.ids import show
-from moderation.models import CaseKind, Comment, Decider, Decision, Publisher, Status
+from moderation.models import CaseKind, Comment, Decider, Decision, Publication, Publisher, Status
 from moderation.policy.shipped import SPAM
 from moderation.policy.verdict import Verdict
 from moderation.services import decisions, privacy
@@ -98,6 +98,37 @@ def is_echo(session: Session, site_id: UUID, reporter: str) -> bool:
         return False
     configs = session.scalars(select(Publisher.config).where(Publisher.site_id == site_id))
     return any(str(config.get("username", "")).casefold() == reporter.casefold() for config in configs)
+
+
+def found_as(session: Session, site_id: UUID, kind: str, remote_id: str) -> Comment | None:
+    """Return the comment that one of the site's publishers of a kind found under an id in the blog, None for none."""
+    wanted = (
+        select(Comment)
+        .join(Publication, Publication.comment_id == Comment.id)
+        .join(Publisher, Publisher.id == Publication.publisher_id)
+        .where(Publication.site_id == site_id, Publication.remote_id == remote_id, Publisher.kind == kind)
+    )
+    return session.scalars(wanted.limit(1)).first()
+
+
+def was_carried_back(session: Session, comment: Comment, kind: str, verdict: Verdict) -> bool:
+    """Tell whether a publisher of a kind did to the blog what it tells now, because of an earlier decision on the same text.
+
+    A publisher that cannot make a public comment wait has taken it down, which comes back as a rejection.
+    """
+    carried = (
+        select(Publication.id)
+        .join(Publisher, Publisher.id == Publication.publisher_id)
+        .where(Publication.comment_id == comment.id, Publisher.kind == kind)
+    )
+    if session.scalar(carried.limit(1)) is None:
+        return False
+    newest = (Decision.comment_id == comment.id, Decision.revision == comment.current_revision)
+    decided = list(session.scalars(select(Decision.status).where(*newest).order_by(Decision.seq)))
+    if verdict is Verdict.APPROVE:
+        return Status.APPROVED in decided
+    hidden_again = Status.APPROVED in decided and Status.FLAGGED in decided[decided.index(Status.APPROVED) :]
+    return Status.REJECTED in decided or hidden_again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,10 +27,11 @@ from moderation.models import (
     JobKind,
     Publication,
     Publisher,
+    Revision,
 )
 from moderation.outbound import credentials, schedule
 from moderation.outbound.http import Client, Guard, Reply
-from moderation.outbound.publishers import CommentState, Sending
+from moderation.outbound.publishers import KINDS, CommentState, Sending
 from moderation.outbound.publishers import Publisher as Way
 from moderation.outbound.webhooks import derive_secret, show_secret
 from moderation.queue import Claim
@@ -220,11 +221,14 @@ class Publishing:
             elif (resting := _resting_state(session, publisher)) is not None:
                 publication.state = resting
                 queue.finish(session, held, now=now)
+            elif (settled := _settled_at(session, publisher, comment)) > now:
+                queue.fail(session, held, now=now, run_at=settled, error="", counts=False)
             elif (until := self._wait_for(session, publisher, now=now)) is not None:
                 error = publication.last_error or "publisher_open"
                 queue.fail(session, held, now=now, run_at=until, error=error, counts=False)
             else:
-                parcels.append(self._parcel(held, publication, publisher, state_of(session, comment)))
+                state = state_of(session, comment, remote_id=publication.remote_id)
+                parcels.append(self._parcel(held, publication, publisher, state))
         return parcels
 
     def _wait_for(self, session: Session, publisher: Publisher, *, now: datetime) -> datetime | None:
@@ -259,13 +263,16 @@ class Publishing:
         except credentials.Unreadable:
             way = None
         message_id = f"{show('publisher', publication.id)}_{state.version}"
+        learned: list[str] = []
 
         def send(client: Client, at: datetime) -> Reply:
             if way is None:
                 return Reply(trouble="credentials")
-            return way.publish(state, Sending(client=client, message_id=message_id, secrets=secrets, now=at))
+            sending = Sending(client=client, message_id=message_id, secrets=secrets, now=at, learned=learned)
+            return way.publish(state, sending)
 
-        return Parcel(held=held, receiver=publisher.id, send=send, version=state.version, probe=self._is_open(publisher.id))
+        probe = self._is_open(publisher.id)
+        return Parcel(held=held, receiver=publisher.id, send=send, version=state.version, probe=probe, learned=learned)
 
     def conclude(self, session: Session, parcel: Parcel, reply: Reply, *, now: datetime) -> None:
         """Store what came of an attempt; raises LeaseLost when it is not ours to store any more.
@@ -294,6 +301,7 @@ class Publishing:
         if publication is None:
             raise LeaseLost(f"publication {parcel.held.subject_id} is no more")
         publication.last_error = reply.error
+        publication.remote_id = parcel.learned[-1] if parcel.learned else publication.remote_id
         if reply.ok:
             publication.applied = max(publication.applied, parcel.version)
             publication.attempts = 0
@@ -342,6 +350,14 @@ class Publishing:
             queue.hasten(session, JobKind.PUBLISH, jobs, now=now)
         elif not reply.ok and health.open_until is not None:
             queue.postpone(session, JobKind.PUBLISH, jobs, until=health.open_until)
+
+
+def _settled_at(session: Session, publisher: Publisher, comment: Comment) -> datetime:
+    settles = KINDS[publisher.kind].settles
+    if not settles:
+        return comment.created_at
+    newest = (Revision.comment_id == comment.id, Revision.number == comment.current_revision)
+    return (session.scalar(select(Revision.created_at).where(*newest)) or comment.created_at) + settles
 
 
 def _resting_state(session: Session, publisher: Publisher) -> DeliveryState | None:

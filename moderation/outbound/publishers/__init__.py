@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from moderation.outbound.publishers import blogger, discourse, disqus, generic, ghost, isso, wordpress
+from moderation.outbound.publishers import blogger, coral, discourse, disqus, generic, ghost, isso, wordpress
 from moderation.outbound.publishers.generic import Generic
 from moderation.outbound.publishers.port import CommentState, Kind, Page, Publisher, Seen, Sending, Setting
 
@@ -14,6 +14,7 @@ KINDS: Mapping[str, Kind] = {
     "ghost": ghost.KIND,
     "disqus": disqus.KIND,
     "discourse": discourse.KIND,
+    "coral": coral.KIND,
 }
 """Each kind of publisher: what has to be known for it, and how it is made of that."""
 

@@ -6,7 +6,7 @@ A publisher gets the newest state and never a history, so that attempts may be r
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import quote
 
@@ -17,6 +17,9 @@ from moderation.outbound.http import Client, Reply
 Place = Literal["approved", "hold", "spam", "trash"]
 """Where a comment belongs in the blog's own words for it: public, waiting, spam, or taken down for another reason."""
 
+Recognise = Callable[[str, str], bool]
+"""Tells a comment, as another system has it, by its author's id there and its text in HTML."""
+
 LONGEST_ANSWER = 2_000_000
 """Bytes of a blog's answer that are read where the answer matters."""
 
@@ -26,7 +29,9 @@ class CommentState:
     """A comment as the blog should show it; without ``visible`` there is neither text nor author in it.
 
     ``version`` grows with every change, so that a blog can drop what comes late; ids are those of the API. ``spam`` says that
-    it was rejected for that reason, ``explanation`` in a few words how it was decided, for the blog's own moderators.
+    it was rejected for that reason, ``coral_code`` for which one in Coral's words, ``explanation`` in a few words how it was
+    decided, for the blog's own moderators. ``remote_id`` is the id by which an earlier attempt found it in the blog, and
+    ``recognises`` tells it where there is none.
     """
 
     id: str
@@ -44,6 +49,9 @@ class CommentState:
     created_at: datetime
     spam: bool = False
     explanation: str = ""
+    coral_code: str = ""
+    remote_id: str | None = None
+    recognises: Recognise = field(default=lambda _author, _text: False, repr=False, compare=False)
 
     @property
     def place(self) -> Place:
@@ -74,7 +82,8 @@ class CommentState:
 class Sending:
     """What an attempt goes out with: the client, the message's id (the same for the same state), secrets and the time.
 
-    However many requests an attempt needs, together they get the time of one, because a job's lease counts on that.
+    However many requests an attempt needs, together they get the time of one, because a job's lease counts on that. What it
+    finds out about the comment's id in the blog it adds to ``learned``.
     """
 
     client: Client
@@ -82,6 +91,7 @@ class Sending:
     secrets: Sequence[bytes]
     now: datetime
     began: float = field(default_factory=time.monotonic)
+    learned: list[str] = field(default_factory=list)
 
     def send(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Reply:
         """Send one of the attempt's requests and return its reply with the whole answer in it."""
@@ -160,6 +170,7 @@ class Kind:
     """A kind of publisher; ``at_once`` is how many comments one look may be about (0: it cannot be asked at all).
 
     ``tried`` says whether it was tried on the real service; ``pull`` is there where the blog can be asked for its comments.
+    ``settles`` is how long after a text came here it is left alone, where the blog stores it only with our answer in hand.
     """
 
     make: Callable[[Mapping[str, Any]], Publisher]
@@ -167,6 +178,7 @@ class Kind:
     at_once: int = 1
     tried: bool = False
     pull: Pull | None = None
+    settles: timedelta = timedelta()
 
 
 UP_TO_DATE = Reply(status=204)

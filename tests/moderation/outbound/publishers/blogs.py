@@ -9,12 +9,14 @@ import hmac
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
+from graphql import build_schema, graphql_sync
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from tests.moderation.outbound.receiver import Got, status
@@ -325,4 +327,93 @@ class DiscourseBlog(Blog):
         return 200, {"id": 7, "topic_id": 4, "hidden": hidden, "deleted_at": "2026-01-01" if self.place == "deleted" else None}
 
 
-BLOGS: tuple[type[Blog], ...] = (WordPressBlog, IssoBlog, BloggerBlog, GhostBlog, DisqusBlog, DiscourseBlog)
+@dataclass(slots=True)
+class CoralComment:
+    """A comment in Coral, whose text is HTML there."""
+
+    id: str
+    body: str
+    author: str = "u-1"
+    status: str = "SYSTEM_WITHHELD"
+    written: datetime = field(default_factory=lambda: datetime.now(UTC))
+    revision: str = "r-1"
+
+    def as_coral_has_it(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "status": self.status,
+            "createdAt": self.written.isoformat().replace("+00:00", "Z"),
+            "author": {"id": self.author},
+            "revision": {"id": self.revision, "body": self.body},
+        }
+
+
+class CoralBlog(Blog):
+    """Runs each question against Coral's own schema; ``knows_reasons`` is false of the versions before 2023."""
+
+    kind, known, unknown = "coral", "c-7", "c-8"
+    wrong: ClassVar = {"token": "not it"}
+    page = 50
+
+    def __init__(self, base: str) -> None:
+        super().__init__(base)
+        self.role = "ADMIN"
+        self.knows_reasons = True
+        self.comments = [CoralComment("c-7", "the text")]
+        self.reasons: list[Any] = []
+        self.schema = build_schema(Path(__file__).with_name("coral.graphql").read_text())
+
+    def config(self) -> dict[str, str]:
+        return {"url": self.base, "token": "eyJhbGciOiJIUzI1NiJ9.tidegate.signature"}
+
+    @property
+    def visible(self) -> bool:
+        return self.comments[0].status in {"NONE", "APPROVED"}
+
+    def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
+        if path != "/api/graphql":
+            return 404, "<html>not found</html>"
+        if got.headers.get("authorization") != "Bearer eyJhbGciOiJIUzI1NiJ9.tidegate.signature":
+            return 200, self._error("TOKEN_INVALID")
+        if self.role != "ADMIN":
+            return 200, self._error("RAW_QUERY_NOT_AUTHORIZED")
+        if not self.knows_reasons and "reason" in sent["variables"].get("input", {}):
+            return 400, {"errors": [{"message": 'Field "reason" is not defined', "extensions": {"code": "BAD_USER_INPUT"}}]}
+        done = graphql_sync(self.schema, sent["query"], self._root(), variable_values=sent["variables"])
+        return 200, done.formatted
+
+    def _error(self, code: str) -> dict[str, Any]:
+        return {"errors": [{"message": code, "extensions": {"code": code, "type": "INVALID_REQUEST_ERROR"}}], "data": None}
+
+    def _root(self) -> dict[str, Any]:
+        return {
+            "viewer": {"id": "admin", "role": self.role},
+            "comment": lambda _info, id: next((each.as_coral_has_it() for each in self.comments if each.id == id), None),  # noqa: A006
+            "comments": self._listed,
+            "approveComment": lambda _info, input: self._changed(input, "APPROVED"),  # noqa: A006
+            "rejectComment": lambda _info, input: self._changed(input, "REJECTED"),  # noqa: A006
+        }
+
+    def _listed(self, _info: Any, *, first: int, after: str, storyID: str, orderBy: str) -> dict[str, Any]:  # noqa: N803
+        assert (first, orderBy) == (50, "CREATED_AT_DESC")
+        before = datetime.fromisoformat(after)
+        found = sorted((each for each in self.comments if each.written < before), key=lambda each: each.written, reverse=True)
+        found = found if storyID == "s-1" else []
+        listed = [each.as_coral_has_it() for each in found[: self.page]]
+        end = listed[-1]["createdAt"] if listed else None
+        return {
+            "nodes": listed,
+            "pageInfo": {"hasNextPage": len(found) > self.page, "hasPreviousPage": False, "endCursor": end},
+        }
+
+    def _changed(self, given: dict[str, Any], status: str) -> dict[str, Any]:
+        comment = next((each for each in self.comments if each.id == given["commentID"]), None)
+        if comment is None or comment.revision != given["commentRevisionID"]:
+            return {"comment": None, "clientMutationId": given["clientMutationId"]}
+        self.changes += comment.status != status
+        comment.status = status
+        self.reasons.append(given.get("reason"))
+        return {"comment": comment.as_coral_has_it(), "clientMutationId": given["clientMutationId"]}
+
+
+BLOGS: tuple[type[Blog], ...] = (WordPressBlog, IssoBlog, BloggerBlog, GhostBlog, DisqusBlog, DiscourseBlog, CoralBlog)

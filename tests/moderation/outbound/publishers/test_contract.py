@@ -66,6 +66,7 @@ def state(blog: Blog, word: str, *, external_id: str | None = None, **changes: A
         post_id=None,
         post_url="https://blog.example/1",
         created_at=NOW,
+        recognises=lambda author, text: (author, text) == ("u-1", "the text"),
         **changes,
     )
 
