@@ -11,20 +11,16 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from moderation import queue
 from moderation.config import Settings
 from moderation.ids import show
 from moderation.models import Publisher
-from moderation.outbound import credentials
 from moderation.outbound.http import Client, Reply
 from moderation.outbound.publishers import KINDS, CommentState, Seen, Sending
 from moderation.queue import Claim
-from moderation.services import comparing, events
+from moderation.services import comparing, events, rounds
 from moderation.services.parcels import Parcel
-from moderation.services.states import opened
 
 log = structlog.get_logger(__name__)
 
@@ -47,12 +43,7 @@ class Nightly:
     def load(self, session: Session, claims: Sequence[Claim], *, now: datetime) -> list[Parcel]:
         """Return the slices that can be looked at now."""
         parcels: list[Parcel] = []
-        for held in claims:
-            publisher = session.get(Publisher, held.subject_id, populate_existing=True)
-            if publisher is None or not events.is_active(session, publisher):
-                # Paused: resuming it plans the next one.
-                queue.finish(session, held, now=now)
-                continue
+        for held, publisher in rounds.due(session, claims, now=now):
             progress = publisher.config.get("comparing") or {}
             part = comparing.load(
                 session,
@@ -65,10 +56,7 @@ class Nightly:
         return parcels
 
     def _parcel(self, held: Claim, publisher: Publisher, part: comparing.Slice) -> Comparison:
-        try:
-            way = opened(self._settings.secret, publisher)
-        except credentials.Unreadable:
-            way = None
+        way = rounds.usable(self._settings.secret, publisher)
         seen: list[Seen] = []
         message_id = show("publisher", publisher.id)
 
@@ -83,16 +71,9 @@ class Nightly:
 
     def conclude(self, session: Session, parcel: Comparison, reply: Reply, *, now: datetime) -> None:
         """Mend what differs, and have the next slice looked at, or the next night; raises LeaseLost."""
-        publisher = session.scalars(
-            select(Publisher)
-            .where(Publisher.id == parcel.receiver)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        ).one()
+        publisher = rounds.concluded(session, parcel, now=now)
         found = comparing.differences(parcel.states, parcel.seen)
         comparing.mend(session, publisher, found, now=now)
-        queue.finish(session, parcel.held, now=now)
-        session.flush()
         before = publisher.config.get("comparing") or {}
         progress: dict[str, Any] = {
             "comments": before.get("comments", 0) + len(parcel.states),

@@ -29,17 +29,16 @@ from moderation.models import (
     Publisher,
     Revision,
 )
-from moderation.outbound import credentials, schedule
+from moderation.outbound import schedule
 from moderation.outbound.http import Client, Guard, Reply
 from moderation.outbound.publishers import KINDS, CommentState, Sending
-from moderation.outbound.publishers import Publisher as Way
 from moderation.outbound.webhooks import derive_secret, show_secret
 from moderation.queue import Claim
-from moderation.services import audit, comparing, events, pulling
+from moderation.services import audit, comparing, events, pulling, rounds
 from moderation.services.nightly import Comparison, Nightly
 from moderation.services.parcels import Parcel
 from moderation.services.pulling import Pulling, Walk
-from moderation.services.states import opened, state_of
+from moderation.services.states import state_of
 
 log = structlog.get_logger(__name__)
 
@@ -258,10 +257,7 @@ class Publishing:
     def _parcel(self, held: Claim, publication: Publication, publisher: Publisher, state: CommentState) -> Parcel:
         master = self._settings.secret
         secrets = (derive_secret(master, publisher.id, publisher.config["salt"]),)
-        try:
-            way: Way | None = opened(master, publisher)
-        except credentials.Unreadable:
-            way = None
+        way = rounds.usable(master, publisher)
         message_id = f"{show('publisher', publication.id)}_{state.version}"
         learned: list[str] = []
 
@@ -286,12 +282,7 @@ class Publishing:
         if isinstance(parcel, Walk):
             self._pulling.conclude(session, parcel, reply, now=now)
             return
-        publisher = session.scalars(
-            select(Publisher)
-            .where(Publisher.id == parcel.receiver)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        ).one()
+        publisher = rounds.locked(session, parcel.receiver)
         publication = session.scalars(
             select(Publication)
             .where(Publication.id == parcel.held.subject_id)

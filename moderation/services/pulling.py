@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from moderation import queue
@@ -20,14 +19,13 @@ from moderation.config import Settings
 from moderation.errors import Refused, TidegateError
 from moderation.ids import show
 from moderation.models import Job, JobKind, Priority, Publisher
-from moderation.outbound import credentials, schedule
+from moderation.outbound import schedule
 from moderation.outbound.http import Client, Reply
 from moderation.outbound.publishers import KINDS, Page, Sending
 from moderation.outbound.publishers import Publisher as Way
 from moderation.queue import Claim
-from moderation.services import audit, authors, events, posts, submission
+from moderation.services import audit, authors, events, posts, rounds, submission
 from moderation.services.parcels import Parcel
-from moderation.services.states import opened
 from moderation.sources import BadRow, Options, Record
 from moderation.sources.html import plain
 from moderation.sources.record import record
@@ -197,23 +195,17 @@ class Pulling:
     def load(self, session: Session, claims: Sequence[Claim], *, now: datetime) -> list[Parcel]:
         """Return the pages that can be asked for now; settles the claims of publishers that are not asked any more."""
         parcels: list[Parcel] = []
-        for held in claims:
-            publisher = session.get(Publisher, held.subject_id, populate_existing=True)
-            wanted = publisher is not None and (publisher.config.get("pulling") or {}).get("every")
-            if publisher is None or not wanted or not events.is_active(session, publisher):
-                # Paused: resuming it plans the next one.
+        for held, publisher in rounds.due(session, claims, now=now):
+            if (publisher.config.get("pulling") or {}).get("every"):
+                parcels.append(self._parcel(held, publisher))
+            else:
                 queue.finish(session, held, now=now)
-                continue
-            parcels.append(self._parcel(held, publisher))
         return parcels
 
     def _parcel(self, held: Claim, publisher: Publisher) -> Walk:
         kind, since, place = publisher.kind, begins(publisher), publisher.config["pulling"].get("place", "")
         message_id = show("publisher", publisher.id)
-        try:
-            way: Way | None = opened(self._settings.secret, publisher)
-        except credentials.Unreadable:
-            way = None
+        way = rounds.usable(self._settings.secret, publisher)
         pages: list[Page] = []
 
         def send(client: Client, at: datetime) -> Reply:
@@ -226,14 +218,7 @@ class Pulling:
 
     def conclude(self, session: Session, parcel: Walk, reply: Reply, *, now: datetime) -> None:
         """Take in what came, and have the next page asked for, or the next walk begun; raises LeaseLost."""
-        publisher = session.scalars(
-            select(Publisher)
-            .where(Publisher.id == parcel.receiver)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        ).one()
-        queue.finish(session, parcel.held, now=now)
-        session.flush()
+        publisher = rounds.concluded(session, parcel, now=now)
         progress = dict(publisher.config.get("pulling") or {})
         every = timedelta(seconds=progress.get("every") or LONGEST.total_seconds())
         if not reply.ok:
