@@ -40,7 +40,7 @@ def main() -> int:
         if options.only in {None, "doors"}:
             say("doors")
             for name, door in doors.measure(folder / "doors", options.seconds):
-                found.doors[name] = door
+                found.doors.append((name, door))
                 say(f"  {name}: {door.line()}")
     if options.only is not None:
         return 0

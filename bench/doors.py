@@ -1,6 +1,7 @@
-"""The doors under eight clients at once: how soon each answers, with usual texts and with long ones, and how often it holds.
+"""The doors before one client at a time and before eight at once: how soon each answers, and how often it holds.
 
-One after the other, on a stack as ``make up`` runs it; ``python -m bench --only doors``.
+With usual texts and with long ones, one door after the other, on a stack as ``make up`` runs it;
+``python -m bench --only doors``.
 """
 
 import hmac
@@ -24,6 +25,9 @@ from moderation.services import keys, signing, sites
 from moderation.supervisor import Stack
 
 AT_ONCE = 8
+IDLE = 3.0
+"""Seconds for which a door is asked by one client alone: with both lengths of text and four doors less than half a minute."""
+
 LONG = 2_000
 """Characters of a long text: about 450 tokens, which the model takes in several windows."""
 
@@ -53,6 +57,12 @@ class Found:
     failed: int
     seconds: float
     limit: float | None
+    at_once: int = AT_ONCE
+
+    @property
+    def kept(self) -> bool | None:
+        """Tell whether 99 of 100 answers came before the client gave up, None where it waits for ever."""
+        return None if self.limit is None else percentile(self.took, 0.99) <= self.limit
 
     @property
     def rate(self) -> float:
@@ -68,17 +78,22 @@ class Found:
         """Return the figures in one line."""
         p50, p99 = (1000 * percentile(self.took, share) for share in (0.5, 0.99))
         late = "" if self.limit is None else f", {self.late} over {1000 * self.limit:.0f} ms"
-        return f"{self.rate:.1f}/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms, {self.held} held, {self.failed} failed{late}"
+        asked = f"{self.at_once} at once: {self.rate:.1f}/s"
+        return f"{asked}, p50 {p50:.0f} ms, p99 {p99:.0f} ms, {self.held} held, {self.failed} failed{late}"
 
 
 def measure(home: Path, seconds: float) -> Iterator[tuple[str, Found]]:
-    """Yield what was asked of whom and what came of it, per door and length of text; each is asked for so many seconds."""
+    """Yield what was asked of whom and what came of it, per door, length of text and number of clients.
+
+    Eight clients ask for so many seconds, one alone for ``IDLE``.
+    """
     with Stack(settings_of(home), only=PROGRAMS) as stack:
         settings = stack.settings
         key = set_up(settings.database_url, settings.secret)
         for door in every_door(key):
             _run(settings.port, door, texts(0), 2.0)
             for length, source in (("usual", texts(1)), ("long", _long(texts(2)))):
+                yield f"{door.name}, {length} texts", _run(settings.port, door, source, IDLE, at_once=1)
                 yield f"{door.name}, {length} texts", _run(settings.port, door, source, seconds)
 
 
@@ -145,7 +160,7 @@ def _long(source: Iterator[str]) -> Iterator[str]:
         yield text[:LONG]
 
 
-def _run(port: int, door: Door, source: Iterator[str], seconds: float) -> Found:
+def _run(port: int, door: Door, source: Iterator[str], seconds: float, *, at_once: int = AT_ONCE) -> Found:
     taking = threading.Lock()
     taken = iter(range(10**9))
     took: list[float] = []
@@ -170,7 +185,7 @@ def _run(port: int, door: Door, source: Iterator[str], seconds: float) -> Found:
                 failed.append(answer.status)
         connection.close()
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for each in [pool.submit(client) for _ in range(AT_ONCE)]:
+    with ThreadPoolExecutor(at_once) as pool:
+        for each in [pool.submit(client) for _ in range(at_once)]:
             each.result()
-    return Found(took, sum(held), len(failed), time.monotonic() - began, door.limit)
+    return Found(took, sum(held), len(failed), time.monotonic() - began, door.limit, at_once)

@@ -37,5 +37,7 @@ def test_every_door_is_measured(doors: dict[str, Door]) -> None:
 def test_a_late_answer_is_one_after_its_client_gave_up() -> None:
     found = Found(took=[0.1, 0.9, 1.1], held=1, failed=0, seconds=2.0, limit=0.8)
     assert (found.rate, found.late) == (1.5, 2)
-    assert found.line() == "1.5/s, p50 900 ms, p99 1100 ms, 1 held, 0 failed, 2 over 800 ms"
-    assert Found(took=[9.0], held=0, failed=0, seconds=9.0, limit=None).late is None
+    assert found.line() == "8 at once: 1.5/s, p50 900 ms, p99 1100 ms, 1 held, 0 failed, 2 over 800 ms"
+    assert found.kept is False
+    patient = Found(took=[9.0], held=0, failed=0, seconds=9.0, limit=None)
+    assert (patient.late, patient.kept) == (None, None)
