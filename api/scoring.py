@@ -35,6 +35,7 @@ class GuardedModels:
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
         self._languages = threading.Lock()
+        self._languages_known = threading.Event()
 
     def warm(self) -> None:
         """Begin to load the models now rather than with the first check; returns at once."""
@@ -79,18 +80,25 @@ class GuardedModels:
         models = self._models
         return models.toxicity.estimate_ms(text) if models is not None else COST_MS
 
-    def knows_languages(self) -> bool:
-        """Tell whether languages can be told apart at once; who asks first makes the model load beside the requests."""
+    def knows_languages(self, within: float = 0.0) -> bool:
+        """Tell whether languages can be told apart, at the latest in so many seconds.
+
+        Who asks first makes the model load beside the requests.
+        """
         if language.is_warm():
             return True
         if self._languages.acquire(blocking=False):
             # Half a second and ninety megabytes, which only those who need it pay.
-            threading.Thread(target=language.warm, name="languages", daemon=True).start()
-        return False
+            threading.Thread(target=self._learn_languages, name="languages", daemon=True).start()
+        return self._languages_known.wait(max(within, 0.0))
 
     def close(self) -> None:
         """End the scoring thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _learn_languages(self) -> None:
+        language.warm()
+        self._languages_known.set()
 
     def _unscored(self, cause: str, texts: Sequence[str]) -> list[Scored]:
         log.warning("check_not_scored", cause=cause)

@@ -1,8 +1,9 @@
 """OpenAI's moderations endpoint: texts in, thirteen categories out, scored by the models of this installation; nothing is stored.
 
 The categories are OpenAI's and the evidence is ours: ``SIGNALS`` says which of our attributes backs which category, and what no
-attribute backs scores 0 (docs/migrate/openai.md). What could not be scored in time is an error that clients try again, never a
-text that is not flagged. ``/v1`` is also the prefix of our own API; the door's key opens this path and no other of them.
+attribute backs scores 0 (docs/migrate/openai.md). What could not be scored in time is an error that clients try again, and a text
+in a language that no model knows one that they do not: neither is ever a text that is not flagged. ``/v1`` is also the prefix of
+our own API; the door's key opens this path and no other of them.
 """
 
 import time
@@ -19,10 +20,12 @@ from api.context import context
 from api.doors import OPENAI
 from api.doors.entrance import enter
 from api.doors.json_request import json_object, sent_bytes, storable
+from api.doors.languages import told_apart
 from api.errors import RETRY_AFTER, Problem
 from api.schemas.fields import MAX_BODY
 from moderation.ids import new_id
-from moderation.services import choosing
+from moderation.models import Site
+from moderation.services import facts, policies
 
 log = structlog.get_logger(__name__)
 
@@ -75,11 +78,18 @@ def moderations() -> Response:
     texts = _texts(sent)
     here = context()
     with here.runtime.database.reading() as session:
-        models = choosing.models(session, holder.site_id)
+        own = session.get_one(Site, holder.site_id).language
+        in_force = policies.in_force(session, holder.site_id)
+        served = facts.languages_served(in_force)
     until = time.monotonic() + DEADLINE
     results, version = [], ""
-    for text in texts:
-        scored = here.models.within(max(until - time.monotonic(), 0.0), text, models)
+    for number, text in enumerate(texts, 1):
+        found = told_apart(text, own, served, within=until - time.monotonic())
+        if found is None:
+            raise Unscored
+        if found.letters and not found.language_served:
+            raise _foreign(number, found.language)
+        scored = here.models.within(max(until - time.monotonic(), 0.0), text, in_force.models)
         if scored.values is None:
             raise Unscored
         results.append(_result(scored.values))
@@ -164,6 +174,12 @@ def _value(values: Mapping[str, float], name: str) -> float:
     if found is None:
         raise Unscored
     return float(found)
+
+
+def _foreign(number: int, language: str) -> Problem:
+    """Refuse a text that no model here knows the language of: a score of it would look like one of any other text."""
+    said = f"Text {number} of 'input' is in a language ({language}) that no model here knows, so it has no score."
+    return _wrong("input", "language_not_supported", said)
 
 
 def _wrong(param: str, code: str, detail: str) -> Problem:

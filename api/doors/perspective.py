@@ -16,6 +16,7 @@ from api.auth import PUBLIC, needs
 from api.context import context
 from api.doors import PERSPECTIVE
 from api.doors.entrance import enter
+from api.doors.languages import told_apart
 from api.doors.perspective_discovery import document
 from api.doors.perspective_errors import (
     NO_LANGUAGE,
@@ -37,7 +38,7 @@ from moderation.services import facts, labels, policies
 from moderation.services.asking import Scored
 from moderation.services.keys import BadKey, Principal
 from moderation.signals import language
-from moderation.text import normalise
+from moderation.signals.language import LanguageSignals
 
 log = structlog.get_logger(__name__)
 
@@ -84,11 +85,14 @@ def analyze() -> Response:
         site = session.get_one(Site, holder.site_id)
         in_force = policies.in_force(session, site.id)
         own, served = site.language, facts.languages_served(in_force)
-    detected = _detected(comment, own, served)
+    found_in = _language(comment, own, served)
+    detected = found_in.language if found_in.letters and found_in.language != UNKNOWN else None
     languages = comment.languages or ((detected,) if detected else ())
     if not languages:
         raise invalid(*NO_LANGUAGE)
-    _require(asked, languages, detected, served)
+    # Whatever the client calls it: of a language that no model knows nobody is told a score.
+    foreign = () if found_in.language_served or not found_in.letters else (found_in.language,)
+    _require(asked, tuple(dict.fromkeys((*languages, *foreign))), detected, served)
     ranges = spans(comment.text) if asked.spans else []
     whole, *parts = _scored(comment.readable, ranges, in_force.models)
     found = {}
@@ -166,15 +170,13 @@ def _root() -> str:
     return request.host_url.rstrip("/") if urlsplit(public).hostname in LOOPBACK else public
 
 
-def _detected(comment: Comment, own: str, served: tuple[str, ...]) -> str | None:
-    """Return the language of the text, None where it has no letters or is in no language that anybody knows.
-
-    Who says the languages need not wait for the first text to be told apart: until then, nobody knows.
-    """
-    if comment.languages and not context().models.knows_languages():
-        return None
-    found = language.measure(normalise(comment.readable).text, own, served)
-    return found.language if found.letters and found.language != UNKNOWN else None
+def _language(comment: Comment, own: str, served: tuple[str, ...]) -> LanguageSignals:
+    """Return the language of the text, in doubt the one that the client says, else the site's; raises Failure if it is late."""
+    found = told_apart(comment.readable, comment.languages[0] if comment.languages else own, served, within=WAIT)
+    if found is None:
+        log.warning("analysis_not_scored", cause="languages")
+        raise try_again()
+    return found
 
 
 def _require(asked: Analysis, languages: tuple[str, ...], detected: str | None, served: tuple[str, ...]) -> None:

@@ -194,3 +194,19 @@ def test_a_fault_of_ours_is_an_error_that_says_nothing_of_the_text(sqlite_door: 
 def test_the_description_of_our_api_does_not_have_the_doors_path(sqlite_door: Any) -> None:
     assert PATH not in DESCRIBED["paths"]
     assert PATH not in openapi.description(sqlite_door.app)["paths"]
+
+
+GERMAN = "Das ist ein sehr schöner und kluger Artikel, vielen Dank an die Redaktion dafür."
+
+
+def test_a_text_in_a_language_that_no_model_knows_is_an_error_and_has_no_score(sqlite_door: Any) -> None:
+    for given, number in ((GERMAN, 1), ([CIVIL, GERMAN], 2), ([{"type": "text", "text": GERMAN}], 1)):
+        answer = ask(sqlite_door, given)
+        assert answer.status_code == 400
+        error = answer.json["error"]
+        assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", "input", "language_not_supported")
+        assert f"Text {number} of 'input' is in a language (de)" in error["message"]
+
+
+def test_digits_and_signs_are_in_every_language(sqlite_door: Any) -> None:
+    assert ask(sqlite_door, "12 + 30 = 42").status_code == 200

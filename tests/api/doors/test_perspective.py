@@ -150,16 +150,24 @@ def test_what_is_below_a_threshold_is_left_out(client: Client) -> None:
     assert "attributeScores" in asked(None)
 
 
-def test_who_says_the_language_does_not_wait_for_the_first_text_to_be_told_apart(
+def test_while_languages_cannot_be_told_apart_yet_the_answer_is_try_again_and_no_score(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = threading.Event()
+    begun, free = threading.Event(), threading.Event()
+
+    def load() -> None:
+        begun.set()
+        free.wait(60)
+
     monkeypatch.setattr(language, "is_warm", lambda: False)
-    monkeypatch.setattr(language, "warm", begun.set)
-    answer = client.analyze(ABUSIVE, languages=["en"])
-    assert (answer.status_code, answer.json["detectedLanguages"]) == (200, ["und"])
-    assert begun.wait(60)
-    assert client.analyze(ABUSIVE).json["detectedLanguages"] == ["en"]
+    monkeypatch.setattr(language, "warm", load)
+    monkeypatch.setattr(perspective, "WAIT", 0.05)
+    for languages in (["en"], []):
+        assert client.analyze(GERMAN, languages=languages).status_code == 503
+    assert begun.is_set()
+    monkeypatch.setattr(perspective, "WAIT", 60.0)
+    free.set()
+    assert client.analyze(ABUSIVE, languages=["en"]).json["detectedLanguages"] == ["en"]
 
 
 def test_a_key_comes_in_the_query_or_in_googles_header_and_other_parameters_are_tolerated(client: Client) -> None:
@@ -257,6 +265,8 @@ def test_the_longest_text_is_20480_bytes_of_utf_8(client: Client) -> None:
         (GERMAN, [], ["de"], "de"),
         (CIVIL, ["id", "en", "pt-BR"], ["en"], "id, pt-BR"),
         ("42", ["ru"], [], "ru"),
+        (GERMAN, ["en"], ["de"], "de"),
+        ("\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35\u0e04\u0e23\u0e31\u0e1a", ["en"], ["th"], "th"),
     ],
 )
 def test_a_language_that_no_model_reads_is_refused_by_name(
@@ -276,6 +286,13 @@ def test_a_language_that_no_model_reads_is_refused_by_name(
             },
         }
     ]
+
+
+def test_short_words_are_in_the_language_that_the_client_says(client: Client) -> None:
+    with client.door.runtime.database.transaction() as session:
+        sites.find(session, "blog").language = "de"
+    assert client.analyze("You idiot!", languages=["en"]).status_code == 200
+    assert client.analyze("You idiot!").json["error"]["details"][0]["errorType"] == "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"
 
 
 def test_languages_are_mirrored_and_the_detected_one_is_told(client: Client) -> None:
