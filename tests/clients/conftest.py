@@ -18,8 +18,8 @@ from moderation.config import master_key
 from moderation.database import Database
 from moderation.models import KeyKind
 from moderation.services import keys, policies, sites
-from tests.packaging.conftest import free_ports
 from tests.packaging.installation import Up
+from tests.packaging.ports import free_pair
 
 CLIENTS = Path(__file__).parents[2] / ".venv-clients"
 PATIENCE = 60.0
@@ -43,7 +43,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One running stack on SQLite for all clients."""
     home = tmp_path_factory.mktemp("clients") / ".tidegate"
     with contextlib.ExitStack() as end:
-        up = Up(home, free_ports(), {})
+        up = Up(home, free_pair(), {})
         end.callback(up.end, signal.SIGTERM)
         up.wait_ready()
         database = Database(f"sqlite:///{home / 'data' / 'tidegate.db'}")

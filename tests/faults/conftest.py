@@ -12,8 +12,9 @@ import pytest
 from tests.conftest import TEMPLATE
 from tests.faults.stack import Broken
 from tests.moderation.services.conftest import blog, models
-from tests.packaging.conftest import free_ports, port, start
+from tests.packaging.conftest import port, start
 from tests.packaging.installation import Up
+from tests.packaging.ports import free_pair
 from tests.servers import PostgresServer
 
 __all__ = ["blog", "models", "port", "stack", "start"]
@@ -32,7 +33,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             name = f"stack_{uuid4().hex}"
             url = settings["DATABASE_URL"] = server.create_database(name, template=TEMPLATE)
             end.callback(server.drop_database, name)
-        up = Up(home, free_ports(), settings)
+        up = Up(home, free_pair(), settings)
         end.callback(up.end, signal.SIGTERM)
         standing = Broken(up, url)
         end.callback(standing.close)

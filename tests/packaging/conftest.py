@@ -7,21 +7,14 @@ from typing import Any
 
 import pytest
 
-from moderation.embedded import free_port, is_free
 from tests.packaging.installation import Up
-
-
-def free_ports() -> int:
-    """Return a free port whose next one, the demo blog's, is free, too."""
-    while not is_free((found := free_port()) + 1):
-        pass
-    return found
+from tests.packaging.ports import free_pair
 
 
 @pytest.fixture
 def port() -> int:
     """A free port whose next one, the demo blog's, is free, too."""
-    return free_ports()
+    return free_pair()
 
 
 @pytest.fixture

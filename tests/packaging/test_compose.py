@@ -60,7 +60,7 @@ def test_the_small_machine_runs_the_small_plan_and_nothing_twice() -> None:
     assert {name for name in running & {*PARTS, "worker"} if small[name]["environment"]["TIDEGATE_PROFILE"] != "small"} == set()
 
 
-def test_the_limits_of_the_small_machine_leave_what_was_measured_room() -> None:
+def test_every_container_of_the_small_machine_has_a_limit_of_memory() -> None:
     small = read(SMALL)["services"]
     assert {name for name in (*small, "caddy") if small[name].get("scale") != 0 and "mem_limit" not in small[name]} == set()
 

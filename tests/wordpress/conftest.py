@@ -13,8 +13,8 @@ import pytest
 
 from tests.faults.stack import Broken
 from tests.packaging.compose import ROOT
-from tests.packaging.conftest import free_ports
 from tests.packaging.installation import Up
+from tests.packaging.ports import free_pair
 from tests.servers import open_folder
 from tests.wordpress.blog import WordPress, package
 
@@ -77,7 +77,7 @@ def switched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     home = tmp_path_factory.mktemp("stack") / ".tidegate"
     with contextlib.ExitStack() as end:
         folder = end.enter_context(open_folder("tidegate-wordpress-"))
-        up = Up(home, free_ports(), {"TIDEGATE_WEBHOOK_ALLOW": "127.0.0.1"})
+        up = Up(home, free_pair(), {"TIDEGATE_WEBHOOK_ALLOW": "127.0.0.1"})
         end.callback(up.end, signal.SIGTERM)
         stack = Broken(up, f"sqlite:///{home / 'data' / 'tidegate.db'}")
         end.callback(stack.close)

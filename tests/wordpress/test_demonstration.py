@@ -9,14 +9,14 @@ import pytest
 
 from dev.demonstration import TITLES
 from tests.packaging.compose import ROOT
-from tests.packaging.conftest import free_ports
 from tests.packaging.installation import Up
+from tests.packaging.ports import free_pair
 
 pytestmark = [pytest.mark.wordpress, pytest.mark.timeout(300)]
 
 
 def test_the_demonstration_works_from_the_first_step_to_the_last(tmp_path: Path) -> None:
-    up = Up(tmp_path / ".tidegate", free_ports(), {"TIDEGATE_WEBHOOK_ALLOW": "127.0.0.1"})
+    up = Up(tmp_path / ".tidegate", free_pair(), {"TIDEGATE_WEBHOOK_ALLOW": "127.0.0.1"})
     try:
         up.wait_ready()
         command = [sys.executable, "-m", "dev.demonstration", "--home", str(up.home)]
