@@ -41,7 +41,8 @@ CIVIL = (
 class Broken:
     """One installation under test: what its clients saw, what its receiver got, and the verdict of the checker."""
 
-    def __init__(self, up: Up, database_url: str) -> None:
+    def __init__(self, up: Up, database_url: str, *, inbox: Inbox | None = None) -> None:
+        """``inbox`` is the receiver of an installation whose backup this one was made from: it hears of both."""
         self.up = up
         self.up.wait_ready()
         self.base = up.demo()["base_url"]
@@ -49,10 +50,12 @@ class Broken:
         self.database = Database(database_url)
         self.history = History()
         self.troubles: list[int] = []
-        self.inbox = Inbox()
-        self.inbox.secret = self.call("POST", "/v1/endpoints", {"url": self.inbox.url})["secret"]
         self._lock = threading.Lock()
-        self._sent = 0
+        # The words of what was sent before a backup are not to come again.
+        self._sent = 0 if inbox is None else 100_000
+        self.inbox = inbox or Inbox()
+        if inbox is None:
+            self.inbox.secret = self.call("POST", "/v1/endpoints", {"url": self.inbox.url})["secret"]
 
     def close(self) -> None:
         """Let go of the database and the receiver's port."""
@@ -63,6 +66,12 @@ class Broken:
     @property
     def home(self) -> Path:
         return self.up.home
+
+    def environment(self) -> dict[str, str]:
+        """Return what the stack's own relay runs in, for more programs of the installation."""
+        (relay,) = processes(self.home, lambda line: "workers.relay" in line)
+        pairs = Path(f"/proc/{relay}/environ").read_bytes().decode().split("\0")
+        return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request again and again until it is answered with something else than a fault of ours."""

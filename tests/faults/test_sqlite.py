@@ -24,13 +24,6 @@ SECONDS = 12.0
 """How long all of them write."""
 
 
-def environment(stack: Broken) -> dict[str, str]:
-    """Return what the stack's own relay runs in."""
-    (relay,) = processes(stack.home, lambda line: "workers.relay" in line)
-    pairs = Path(f"/proc/{relay}/environ").read_bytes().decode().split("\0")
-    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-
-
 @contextmanager
 def beside(within: dict[str, str], folder: Path, **commands: tuple[str, ...]) -> Iterator[dict[str, Path]]:
     """Run more programs of the installation with this environment; gives their logs."""
@@ -59,7 +52,7 @@ def sound(path: Path) -> bool:
 def test_eight_writing_processes_and_a_backup_get_in_nobodys_way(breakable: Any, tmp_path: Path) -> None:
     """Two of the API, deliver, moderate and relay of the stack itself, and three more beside it."""
     stack: Broken = breakable("sqlite")
-    within = environment(stack)
+    within = stack.environment()
     moderate = programs.moderate(sys.executable).command[:-1]
     copies: list[Path] = []
     failed: list[str] = []

@@ -358,6 +358,7 @@ class CoralBlog(Blog):
     def __init__(self, base: str) -> None:
         super().__init__(base)
         self.role = "ADMIN"
+        self.asked = 0
         self.knows_reasons = True
         self.comments = [CoralComment("c-7", "the text")]
         self.reasons: list[Any] = []
@@ -371,6 +372,7 @@ class CoralBlog(Blog):
         return self.comments[0].status in {"NONE", "APPROVED"}
 
     def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
+        self.asked += 1
         if path != "/api/graphql":
             return 404, "<html>not found</html>"
         if got.headers.get("authorization") != "Bearer eyJhbGciOiJIUzI1NiJ9.tidegate.signature":
