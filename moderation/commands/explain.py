@@ -16,8 +16,9 @@ from moderation.policy.shipped import SHIPPED
 from moderation.scoring import catalog
 from moderation.scoring.choice import BUNDLED, ENGINES, BadChoice, Chosen
 from moderation.scoring.scorer import Scorer
-from moderation.services.asking import Models
+from moderation.services.asking import Explained, Models
 from moderation.services.assessment import assess
+from moderation.signals.quotation import own_words
 from moderation.signals.schema import SIGNALS, Kind, SignalValue
 
 AUTHORS: Final = {
@@ -58,23 +59,32 @@ def explain(
 ) -> None:
     """Show what a policy makes of TEXT, and why; no database is needed.
 
-    The verdict, each rule that matched with its evidence, and what was measured. - reads the text from standard input.
+    The verdict, each rule that matched with its evidence, what was measured, and the words that drive the scores. - reads the
+    text from standard input.
     """
     body = sys.stdin.read() if text == "-" else text
     if not body.strip() or len(body) > LONGEST:
         raise Fault(f"the text has to have 1 to {LONGEST} characters", USAGE)
     chosen = _policy(policy)
+    models = Models(scorer_of(shell, model, engine), catalog.spam())
     found = assess(
         signals.Revision(body=body, language=language, number=2 if edited else 1),
         signals.Facts(
             author=AUTHORS[author] if author else None, post=signals.PostFacts(texts=[post]) if post is not None else None
         ),
-        Models(scorer_of(shell, model, engine), catalog.spam()),
+        models,
         chosen,
     )
     explained = explain_ruling(found.ruling, found.signals)
-    answer = {"policy": chosen.name, "model": found.scored.model_version, **explained.as_json()}
-    shell.show(answer, _lines(explained, chosen, found.signals, everything=everything))
+    own = own_words(body, [post] if post is not None else [])
+    driven = models.explain(body, own.quoted if own.apart else (), [*(found.scored.values or {}), "spam"])
+    answer = {
+        "policy": chosen.name,
+        "model": found.scored.model_version,
+        **explained.as_json(),
+        "explanation": driven.as_json(body),
+    }
+    shell.show(answer, [*_lines(explained, chosen, found.signals, everything=everything), *_driven(driven, body)])
 
 
 def scorer_of(shell: Shell, name: str, engine: str) -> Scorer:
@@ -133,6 +143,27 @@ def _lines(explained: Explanation, policy: Policy, found: dict[str, SignalValue]
     )
     if len(awake) < len(found):
         yield f"and {len(found) - len(awake)} at rest (--all)"
+
+
+def _driven(driven: Explained, body: str) -> Iterator[str]:
+    if driven.drivers:
+        yield ""
+        yield from table(
+            ("score", "from", "to, as words are left out"),
+            [
+                (
+                    each.attribute,
+                    f"{each.score:.2f}",
+                    ", ".join(f"{word.without:.2f} {body[word.start : word.end]}" for word in each.words)
+                    or "much the same, whichever word is left out",
+                )
+                for each in driven.drivers
+            ],
+        )
+    if driven.spam_parts:
+        parts = sorted(driven.spam_parts.items(), key=lambda part: -part[1])
+        named = [(name.replace("_", " "), value) for name, value in parts]
+        yield f"spam is made of: {', '.join(f'{name} {value:+.1f}' for name, value in named)}"
 
 
 def _shown(value: object) -> str:

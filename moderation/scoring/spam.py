@@ -142,3 +142,14 @@ class SpamScorer:
         """Compute the linear model's raw value."""
         columns, values = features(text)
         return float(self._weights[columns] @ values) + self._bias
+
+    def parts(self, text: str) -> dict[str, float]:
+        """Return what each part adds to `logit` beside the bias: `words`, and those of `COUNTS` that are there."""
+        columns, values = features(text)
+        added = self._weights[columns] * values
+        counted = columns >= BUCKETS
+        parts = {"words": float(added[~counted].sum())}
+        for name, value, part in zip(COUNTS, values[counted], added[counted], strict=True):
+            if value:
+                parts[name] = float(part)
+        return parts

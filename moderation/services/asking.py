@@ -3,13 +3,15 @@
 A model that fails or is missing is logged and leaves its values absent; the policy then puts the comment before a human.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import structlog
 
 from moderation.scoring.catalog import ModelMissing, Shelf, bundled, in_version
 from moderation.scoring.choice import BUNDLED, BY_THE_INSTALLATION, Chosen, SiteModels
+from moderation.scoring.explain import Drivers, drivers, text_without
 from moderation.scoring.scorer import Scorer, ScoringFailed
 from moderation.scoring.spam import SpamScorer
 
@@ -38,6 +40,31 @@ class Beside:
     values: dict[str, float]
     model_version: str
     engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What drives the scores of a text: its words, and for spam also the parts of the score, as log odds that each adds."""
+
+    model_version: str
+    drivers: tuple[Drivers, ...]
+    spam_parts: dict[str, float]
+
+    def as_json(self, body: str) -> dict[str, Any]:
+        """Return plain dictionaries and lists, with the words as they stand in the text that was explained."""
+        return {
+            "model": self.model_version,
+            "scores": [
+                {
+                    "attribute": each.attribute,
+                    "score": each.score,
+                    "without": each.without,
+                    "words": [{**asdict(word), "text": body[word.start : word.end]} for word in each.words],
+                }
+                for each in self.drivers
+            ],
+            "spam_parts": self.spam_parts,
+        }
 
 
 class Scoring(Protocol):
@@ -88,6 +115,34 @@ class Models:
             model=named(found.model_version if found else UNSCORED),
             engine=found.engine if found else UNSCORED,
             beside=second,
+        )
+
+    def explain(
+        self,
+        body: str,
+        quoted: Sequence[tuple[int, int]],
+        known: Collection[str],
+        models: SiteModels = BY_THE_INSTALLATION,
+        /,
+        before_each: Callable[[], None] = lambda: None,
+    ) -> Explained:
+        """Find what drives the scores named in ``known``; ``quoted`` are the quotations that were judged apart.
+
+        Each model reads the text `MOST_SCORINGS` times at most. ``before_each`` is called before the toxicity model reads, and
+        may raise to end the search. Raises `ScoringFailed` where that model is not there.
+        """
+        scorer = self.scorer(models.live)
+
+        def toxicity(text: str) -> dict[str, float]:
+            before_each()
+            return {name: value for name, value in scorer.score([text])[0].items() if name in known}
+
+        found = drivers(toxicity, body, quoted) if any(name in known for name in scorer.attributes) else []
+        by_spam = drivers(lambda text: {"spam": self.spam.score([text])[0]}, body, quoted) if "spam" in known else []
+        return Explained(
+            f"{scorer.version} {self.spam.version}",
+            (*found, *by_spam),
+            self.spam.parts(text_without(body, quoted)) if by_spam else {},
         )
 
     def scorer(self, chosen: Chosen | None) -> Scorer:

@@ -59,3 +59,28 @@ def test_policy_check_is_content_with_every_shipped_policy(cli: Cli) -> None:
 def test_policy_check_refuses_what_is_no_text(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b"name = \xff")
     assert "UTF-8" in cli("policy", "check", str(tmp_path / "mine.toml"), code=2).stderr
+
+
+def test_explain_names_the_words_that_drive_the_scores(cli: Cli) -> None:
+    found = answer(cli("explain", "What a stupid idiot you are.", "--json"))["explanation"]
+    insult = next(each for each in found["scores"] if each["attribute"] == "insult")
+    assert {word["text"] for word in insult["words"]} & {"stupid", "idiot"}
+    assert insult["without"] == insult["words"][-1]["without"] < insult["score"]
+    assert found["spam_parts"] == {}
+    assert "AS WORDS ARE LEFT OUT" in cli("explain", "What a stupid idiot you are.").stdout
+    assert "AS WORDS ARE LEFT OUT" not in cli("explain", "What a lovely day it is.").stdout
+
+
+def test_explain_names_the_parts_of_spam(cli: Cli) -> None:
+    pills = "Online pharmacy: cheap pills, no prescription, worldwide shipping www.pills.example.com"
+    found = answer(cli("explain", pills, "--json"))["explanation"]
+    assert {"words", "links", "length"} <= found["spam_parts"].keys()
+    assert "spam is made of: words +" in cli("explain", pills).stdout
+
+
+def test_explain_marks_no_word_of_a_quotation(cli: Cli) -> None:
+    title = "You are all stupid idiots, says the minister"
+    body = "“You are all stupid idiots” – what a pathetic loser he is to say so."
+    found = answer(cli("explain", body, "--post", title, "--json"))["explanation"]
+    assert all(word["start"] > body.index("–") for each in found["scores"] for word in each["words"])
+    assert found["scores"]

@@ -71,3 +71,11 @@ def test_a_model_of_another_shape_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="10"):
         SpamScorer(path)
+
+
+@pytest.mark.parametrize("text", [*SPAM, *HAM])
+def test_the_parts_of_a_score_make_the_whole(spam_scorer: SpamScorer, text: str) -> None:
+    parts = spam_scorer.parts(text)
+    nothing = spam_scorer.logit("") - sum(spam_scorer.parts("").values())
+    assert sum(parts.values()) + nothing == pytest.approx(spam_scorer.logit(text))
+    assert parts.keys() <= {"words", *COUNTS}
