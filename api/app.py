@@ -20,6 +20,7 @@ from api.parsing import MAX_BATCH_BYTES, read_away
 from api.scoring import GuardedModels
 from api.streams import Hub
 from api.v1 import cases, check, comments, endpoints, events, own, posts, readers
+from api.views import Views
 from api.widget import embed, pages
 from moderation import failpoints, logs
 from moderation.config import Settings
@@ -79,6 +80,7 @@ def create_app(runtime: Runtime) -> Flask:
         models=GuardedModels(runtime),
         guard=Guard(runtime.settings.webhook_allow),
         ringer=ringer,
+        views=Views(runtime.database),
     )
     app.before_request(_begin)
     app.after_request(_finish)

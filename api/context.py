@@ -11,6 +11,7 @@ from api.limits import Limits
 from api.parsing import Parser
 from api.scoring import GuardedModels
 from api.streams import Hub
+from api.views import Views
 from moderation.outbound.http import Guard
 from moderation.ringing import Ringer
 from moderation.runtime import Runtime
@@ -28,6 +29,7 @@ class Context:
     models: GuardedModels
     guard: Guard
     ringer: Ringer
+    views: Views
     behind: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, thread_name_prefix="behind"))
     """Finishes what a door has to store although its caller did not wait for it; makes no thread before it is needed."""
 
@@ -40,6 +42,7 @@ class Context:
         self.behind.shutdown(wait=True)
         self.models.close()
         self.ringer.end()
+        self.views.end()
 
 
 def context() -> Context:

@@ -46,7 +46,7 @@ class Thread(MethodView):
         variant = request.query_string.decode("ascii", "replace")
         now = context().runtime.clock.now()
         with context().runtime.database.reading() as session:
-            tag = threads.etag(session, site_id, key, variant=variant, now=now)
+            tag = threads.etag(session, posts.find(session, site_id, key), variant=variant, now=now)
             if request.if_none_match.contains_weak(tag):
                 return Response(status=304, headers=headers_of(tag))
             page = threads.thread(session, site_id, key, after=after, limit=query["limit"], sort=query["sort"], now=now)

@@ -21,7 +21,7 @@ from moderation.ids import read
 from moderation.models import KeyKind
 from moderation.policy.shipped import SPAM
 from moderation.scoring.choice import SiteModels
-from moderation.services import assessment, authors, choosing, reports, threads
+from moderation.services import assessment, authors, choosing, posts, reports, threads
 from moderation.services.assessment import CheckRequest
 from moderation.services.authors import AuthorClaim
 
@@ -63,9 +63,12 @@ class PageThread(MethodView):
         with context().runtime.database.reading() as session:
             for key in keys:
                 try:
-                    tag = threads.etag(session, site_id, key, variant=variant, now=now)
+                    found = posts.find(session, site_id, key)
                 except NotFound:
                     continue
+                if after is None and principal().kind is KeyKind.PUBLISHABLE:
+                    context().views.count(site_id, found.id, now=now)
+                tag = threads.etag(session, found, variant=variant, now=now)
                 if request.if_none_match.contains_weak(tag):
                     return Response(status=304, headers=headers_of(tag))
                 page = threads.thread(session, site_id, key, after=after, limit=query["limit"], sort=query["sort"], now=now)

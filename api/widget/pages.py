@@ -43,7 +43,7 @@ def thread(site: str) -> Answer:
     """Show a page's comments and the form to write one."""
     where = place(site)
     asked = PageQuery().load(forms.sent(request.args.to_dict()))
-    return _thread(where, asked)
+    return _thread(where, asked, counts=not asked.get("after"))
 
 
 @blp.post("/s/<site>/comments")
@@ -192,9 +192,17 @@ def _wait(comment_id: UUID) -> None:
 
 
 def _thread(
-    where: Place, asked: dict[str, Any], *, draft: dict[str, str] | None = None, problem: str = "", status: int = 200
+    where: Place,
+    asked: dict[str, Any],
+    *,
+    draft: dict[str, str] | None = None,
+    problem: str = "",
+    status: int = 200,
+    counts: bool = False,
 ) -> Response:
     found = _read(where, asked)
+    if counts and found is not None:
+        context().views.count(where.id, found.post.id, now=context().runtime.clock.now())
     reference = _reference(where, asked, found)
     listed = _listed(found)
     answering = next((each for each in listed["comments"] if each.id == asked["reply"] and not each.removed), None)

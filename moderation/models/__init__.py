@@ -48,6 +48,7 @@ from moderation.models.site import (
     User,
     Version,
 )
+from moderation.models.view import PostViews
 
 __all__ = [
     "Activation",
@@ -94,6 +95,7 @@ __all__ = [
     "NoticePlan",
     "Openness",
     "Post",
+    "PostViews",
     "Priority",
     "Publication",
     "Publisher",

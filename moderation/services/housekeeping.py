@@ -1,4 +1,4 @@
-"""What has its time: hashes for comparing, idempotency records, address keys, attempts, messages, ended sessions, labels."""
+"""What has its time: hashes for comparing, idempotency records, address keys, attempts, messages, sessions, labels, views."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,9 +17,10 @@ from moderation.models import (
     Label,
     Message,
     NearCopy,
+    PostViews,
     SignInLink,
 )
-from moderation.services import followers, labels, privacy, processes, signing_in
+from moderation.services import followers, labels, privacy, processes, signing_in, views
 
 COPIES_KEPT = timedelta(days=14)
 IDEMPOTENCY_KEPT = timedelta(days=3)
@@ -51,6 +52,7 @@ def _expired(now: datetime) -> Iterator[tuple[type[Any], ColumnElement[bool]]]:
     yield SignInLink, SignInLink.created_at < now - signing_in.LINK
     yield Label, Label.created_at < now - labels.KEPT
     yield ConsoleSession, ConsoleSession.seen_at < now - signing_in.IDLE
+    yield PostViews, PostViews.hour < now - views.KEPT
     yield FailedSignIn, FailedSignIn.last_at < now - FAILURES_KEPT
 
 

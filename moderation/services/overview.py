@@ -31,8 +31,9 @@ from moderation.models import (
     Status,
 )
 from moderation.policy.verdict import Verdict
-from moderation.services import terms
+from moderation.services import terms, views
 from moderation.services.shares import BY_PEOPLE, Share, share
+from moderation.services.views import Span
 
 WITHIN = timedelta(days=30)
 MOST = 2000
@@ -67,6 +68,18 @@ class BusyPost:
     share: Share
 
 
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """How long rejected comments had been public: ``median`` of the comments, and of the ``views`` of their posts meanwhile.
+
+    ``weighted`` is None where nobody was counted to have read them.
+    """
+
+    median: timedelta
+    views: float
+    weighted: timedelta | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """The figures, by the name under which their comments are found (see ``comments_behind``)."""
@@ -79,8 +92,8 @@ class Overview:
     ``machine`` held of all, and of those ``language:TAG``, ``term:GROUP``, ``newcomers``, ``regulars``; ``reversed:KEY``
     rejections that a colleague reversed, by reason; ``appeals`` won; ``unscored``; ``removed`` of the comments that people
     rejected those that had been public."""
-    public_for: timedelta | None
-    """Median time that those had been public."""
+    exposure: Exposure | None
+    """How long those had been public, and how often they may have been read."""
     posts: tuple[BusyPost, ...]
     behind: int
     """Comments that the blog shows otherwise than we want, for longer than LATE or for good."""
@@ -115,7 +128,7 @@ def overview(session: Session, site_id: UUID, *, time_zone: str, now: datetime) 
     since = now - WITHIN
     closed = _closed(session, site_id, since)
     decided = _decided(session, site_id, since)
-    removed, public_for = _removed(decided)
+    removed, exposure = _removed(session, site_id, decided)
     return Overview(
         oldest=_oldest(session, site_id),
         hours=_hours(closed, time_zone),
@@ -133,7 +146,7 @@ def overview(session: Session, site_id: UUID, *, time_zone: str, now: datetime) 
             **_reversed(decided),
             "removed": removed,
         },
-        public_for=public_for,
+        exposure=exposure,
         posts=_posts(session, site_id, closed),
         behind=_behind(session, site_id, now),
     )
@@ -226,22 +239,36 @@ def _reversed(decided: _Decided) -> dict[str, Share]:
     return {name: share(rows) for name, rows in found.items()}
 
 
-def _removed(decided: _Decided) -> tuple[Share, timedelta | None]:
-    """Return which of the rejected comments had been public, and for how long half of them were."""
+def _removed(session: Session, site_id: UUID, decided: _Decided) -> tuple[Share, Exposure | None]:
+    """Return which of the rejected comments had been public, and for how long."""
     rejected = [
         (decision, comment)
         for decision, comment, _ in decided
         if decision.verdict == Verdict.REJECT and decision.seq == comment.decision_seq
     ]
     spans = [
-        decision.created_at - comment.published_at
+        Span(comment.post_id, comment.published_at, decision.created_at)
         for decision, comment in rejected
         if decision.replaced_visible is not None and comment.published_at is not None
     ]
     return (
         share((comment.id, decision.replaced_visible is not None) for decision, comment in rejected),
-        sorted(spans)[len(spans) // 2] if spans else None,
+        _exposure(session, site_id, spans),
     )
+
+
+def _exposure(session: Session, site_id: UUID, spans: Sequence[Span]) -> Exposure | None:
+    if not spans:
+        return None
+    counted = views.during(session, site_id, spans)
+    weighed = sorted(zip((span.until - span.since for span in spans), counted, strict=True))
+    total, so_far, weighted = sum(counted), 0.0, None
+    for lasted, read in weighed:
+        so_far += read
+        if total and so_far >= total / 2:
+            weighted = lasted
+            break
+    return Exposure(weighed[len(weighed) // 2][0], total, weighted)
 
 
 def _held(session: Session, site_id: UUID, since: datetime) -> dict[str, Share]:

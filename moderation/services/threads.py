@@ -108,15 +108,14 @@ def newest(session: Session, site_id: UUID, *, key: str | None = None, limit: in
     ]
 
 
-def etag(session: Session, site_id: UUID, key: str, *, variant: str = "", now: datetime) -> str:
-    """Return a tag that changes with whatever the thread shows: one aggregate over the post's index, no text is read.
+def etag(session: Session, post: Post, *, variant: str = "", now: datetime) -> str:
+    """Return a tag that changes with whatever a post's thread shows: one aggregate over an index, no text is read.
 
-    It changes too when a post is closed or opens again by itself. Raises NotFound.
+    It changes too when a post is closed or opens again by itself.
     """
-    post = posts.find(session, site_id, key)
     counted, versions = session.execute(
         select(func.count(), func.coalesce(func.sum(Comment.version), 0)).where(
-            Comment.site_id == site_id, Comment.post_id == post.id
+            Comment.site_id == post.site_id, Comment.post_id == post.id
         )
     ).one()
     accepts = openness.now_at(session, post, now=now)

@@ -5,7 +5,7 @@ from typing import Any
 
 from moderation.models import Comment
 from moderation.policy.verdict import Verdict
-from moderation.services import threads
+from moderation.services import posts, threads
 from tests.moderation.services.conftest import ABUSIVE
 
 
@@ -16,7 +16,7 @@ def thread(blog: Any, **question: Any) -> threads.Thread:
 
 def etag(blog: Any) -> str:
     with blog.database.reading() as session:
-        return threads.etag(session, blog.site_id, "p1", now=datetime.now(UTC))
+        return threads.etag(session, posts.find(session, blog.site_id, "p1"), now=datetime.now(UTC))
 
 
 THOUGHTS = (

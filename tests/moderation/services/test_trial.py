@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import delete, event, update
 
 from moderation.ids import read
-from moderation.models import Case, CaseKind, Comment, Subject
+from moderation.models import Case, CaseKind, Comment, PostViews, Subject
 from moderation.policy.verdict import Verdict
-from moderation.services import desk, overview, policies, terms, trial
+from moderation.services import desk, overview, policies, terms, trial, views
+from moderation.services.posts import PostReference
 from moderation.services.shares import Share, share
 from moderation.services.trial import Trial
 from tests.moderation.services.conftest import ABUSIVE, CIVIL
@@ -81,6 +82,25 @@ def test_once_switched_on_there_is_a_way_back(blog: Any) -> None:
     assert (found.watching, found.back) == (False, "watch@1")
 
 
+def test_how_long_comments_were_public_is_weighed_by_those_who_could_read_them(blog: Any) -> None:
+    blog.activate("standard")
+    quiet = {"post": PostReference(id="p2", url="https://blog.example/quiet")}
+    public = [blog.judged(SEVERAL[0]), blog.judged(SEVERAL[1], **quiet), blog.judged(SEVERAL[2], **quiet)]
+    now = datetime.now(UTC)
+    for comment, minutes, an_hour in zip(public, (10, 60, 120), (900, 6, 6), strict=True):
+        row = blog.row(comment.id)
+        hours = [views.hour_of(now - timedelta(hours=hours)) for hours in range(4)]
+        with blog.database.transaction() as session:
+            session.get_one(Comment, row.id).published_at = now - timedelta(minutes=minutes)
+            session.execute(delete(PostViews).where(PostViews.post_id == row.post_id))
+            views.add(session, {views.Seen(blog.site_id, row.post_id, hour): an_hour for hour in hours})
+        blog.decide(comment, Verdict.REJECT, reason=7, now=now)
+    exposure = looked_over(blog).exposure
+    assert exposure is not None
+    assert (exposure.median, exposure.weighted) == (timedelta(minutes=60), timedelta(minutes=10))
+    assert round(exposure.views, 6) == 900 / 6 + 6 + 12
+
+
 def test_each_figure_counts_the_comments_that_it_shows(blog: Any) -> None:
     blog.activate("standard")
     approved, rejected, public = blog.judged(ABUSIVE), blog.judged(f"{ABUSIVE} Really."), blog.judged(CIVIL)
@@ -93,7 +113,8 @@ def test_each_figure_counts_the_comments_that_it_shows(blog: Any) -> None:
     assert found.comments_behind("rule:attack") == (read("comment", approved.id),)
     assert (found.shares["reversed:1"].part, found.shares["reversed:7"].part) == (1, 0)
     assert found.comments_behind("removed") == (read("comment", public.id),)
-    assert found.public_for is not None
+    assert found.exposure is not None
+    assert (found.exposure.views, found.exposure.weighted) == (0, None), "nobody was counted"
     assert (found.shares["language:en"].part, found.shares["language:en"].whole) == (2, 3)
     assert (found.shares["newcomers"].whole, found.shares["unscored"].part) == (3, 0)
     assert [(post.title, post.share.part) for post in found.posts] == [("Arms and the treaty", 2)]
