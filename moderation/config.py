@@ -29,6 +29,11 @@ SHORTEST_SECRET = 32
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
+SMTP_URL_SHAPE = (
+    "must be smtp://host or smtps://host, with user:password@ before and :port behind it; "
+    "in a password / is written %2F, ? %3F, # %23, @ %40 and % %25"
+)
+
 
 class SettingsError(Exception):
     """The environment does not make a valid configuration; the message has one line per fault."""
@@ -153,9 +158,14 @@ class MailServer:
 
         smtp means STARTTLS, and no mail where the server has none: only to this machine, or with ``?tls=none``, it goes in clear.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path.strip("/"):
-            raise ValueError("must be smtp://host or smtps://host, with user:password@ before and :port behind it")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            # Its own words would quote the part of a password that looks like a port.
+            raise ValueError(SMTP_URL_SHAPE) from None
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path.strip("/") or parts.fragment:
+            raise ValueError(SMTP_URL_SHAPE)
         asked = parse_qs(parts.query, keep_blank_values=True)
         if asked not in ({}, {"tls": ["none"]}) or (asked and parts.scheme == "smtps"):
             raise ValueError("may end in ?tls=none after smtp://, and in nothing else")
@@ -164,9 +174,11 @@ class MailServer:
         tls: Tls = "implicit" if parts.scheme == "smtps" else "none" if asked or parts.hostname in LOOPBACK else "starttls"
         if parts.username is not None and tls == "none" and parts.hostname not in LOOPBACK:
             raise ValueError("would send the password in clear; leave out ?tls=none")
+        if not unquote((parts.username or "") + (parts.password or "")).isascii():
+            raise ValueError("can sign in with ASCII characters only")
         return cls(
             host=parts.hostname,
-            port=parts.port or {"implicit": 465, "starttls": 587, "none": 25}[tls],
+            port=port or {"implicit": 465, "starttls": 587, "none": 25}[tls],
             tls=tls,
             user=unquote(parts.username) if parts.username is not None else None,
             password=unquote(parts.password) if parts.password is not None else None,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, cast
 
@@ -113,7 +114,7 @@ class Database:
     def _turnstiles(self) -> tuple[int, int]:
         """Return the files that the processes' writers lock; each process opens them for itself, as a lock is its opener's."""
         if self._opened is None or self._opened[0] != os.getpid():
-            turn, following = (os.open(f"{self.url.database}-{name}", os.O_RDWR | os.O_CREAT, 0o600) for name in ("turn", "next"))
+            turn, following = (_lock_file(f"{self.url.database}-{name}", self.url.database or "") for name in ("turn", "next"))
             self._opened = (os.getpid(), turn, following)
         return self._opened[1:]
 
@@ -193,6 +194,18 @@ class Database:
             self._opened = None
             for file in files:
                 os.close(file)
+
+
+def _lock_file(path: str, database: str) -> int:
+    """Open a lock beside the database; one that root makes is its owner's, as SQLite does with its own files.
+
+    Otherwise one command of root's would leave a lock behind that keeps the services from writing.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if os.geteuid() == 0 and Path(database).exists():
+        owner = Path(database).stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
+    return file
 
 
 def _locked(file: int, until: float) -> bool:

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import ColumnElement, and_, not_, or_
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from moderation import queue
@@ -176,7 +176,7 @@ class Deliverer:
 
         try:
             parcels = self._database.transact(unit)
-        except SQLAlchemyError:
+        except DBAPIError:
             raise
         except Exception as error:
             # Which job it is that cannot be loaded comes out when each is loaded by itself.
@@ -191,7 +191,7 @@ class Deliverer:
             try:
                 with session.begin_nested():
                     parcels += lane.load(session, [held], now=now)
-            except SQLAlchemyError:
+            except DBAPIError:
                 raise
             except Exception as error:
                 log.exception("job_not_loaded", kind=str(lane.kind), job=str(held.id))
@@ -224,7 +224,7 @@ class Deliverer:
         store = self._database.together if lane.joins else self._database.transact
         try:
             store(lambda session: lane.conclude(session, parcel, reply, now=self._database.now(session)))
-        except (LeaseLost, SQLAlchemyError):
+        except (LeaseLost, DBAPIError):
             raise
         except Exception as error:
             log.exception("attempt_not_concluded", kind=str(lane.kind), job=str(parcel.held.id))

@@ -17,7 +17,6 @@ from moderation.services.decisions import NewCase
 from moderation.services.shares import BY_PEOPLE
 
 ESCALATED = False
-NEWCOMERS = (review.of_newcomer(), Case.kind != CaseKind.AUDIT)
 DRAWN_WITHIN = timedelta(days=7)
 DRAWN_FROM = 2000
 DAILY = 5
@@ -84,12 +83,9 @@ def waiting(session: Session, site_id: UUID) -> Waiting:
     for kind, escalated, count in rows:
         if not escalated:
             by_kind[CaseKind(kind)] += count
-    newcomers = session.scalar(
-        select(func.count())
-        .select_from(Case)
-        .where(Case.site_id == site_id, Case.closed_at.is_(None), Case.escalated == ESCALATED, *NEWCOMERS)
-    )
-    return Waiting(by_kind, sum(count for _, escalated, count in rows if escalated), newcomers or 0)
+    read_by_people = [Case.site_id == site_id, Case.closed_at.is_(None), Case.escalated == ESCALATED, Case.kind != CaseKind.AUDIT]
+    newcomers = review.count(session, read_by_people, newcomers=True)
+    return Waiting(by_kind, sum(count for _, escalated, count in rows if escalated), newcomers)
 
 
 def newer(
@@ -109,8 +105,8 @@ def newer(
     if but is not None:
         wanted.append(Case.kind != but)
     if newcomers:
-        wanted += NEWCOMERS
-    return session.scalar(select(func.count()).select_from(Case).where(*wanted)) or 0
+        wanted.append(Case.kind != CaseKind.AUDIT)
+    return review.count(session, wanted, newcomers=newcomers)
 
 
 def draw_audit(session: Session, site_id: UUID, *, count: int, now: datetime) -> int:

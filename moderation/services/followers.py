@@ -38,7 +38,7 @@ ASK_AGAIN: Final = timedelta(days=1)
 """How long an address that was not confirmed is not asked again."""
 
 LEFT_ALONE: Final = timedelta(days=30)
-"""How long an address is not even asked after its owner said stop."""
+"""How long an address is neither kept nor asked after its owner said stop."""
 
 ASKED_AN_HOUR: Final = 60
 """Addresses that a site asks in an hour, whoever typed them."""
@@ -59,7 +59,10 @@ _FOLLOWED_ALL = select(_FOLLOWING.comment_id, _FOLLOWING.follower_id).where(
 
 
 def follow(session: Session, comment: Comment, email: str, *, language: str, secret: bytes, now: datetime) -> None:
-    """Note that a comment's author wants to be told by mail; nothing is sent before the comment is decided."""
+    """Note that a comment's author wants to be told by mail; nothing is sent before the comment is decided.
+
+    Nothing is noted for a month after the address's owner said stop, whoever types it.
+    """
     # The comment may be among what a joined transaction inserts at its end, and what is stored here refers to it.
     insert_now(session)
     key = privacy.email_hash(secret, comment.site_id, email)
@@ -69,6 +72,10 @@ def follow(session: Session, comment: Comment, email: str, *, language: str, sec
     if found is None:
         found = Follower(id=new_id(), site_id=comment.site_id, created_at=now, address_key=key, sealed="")
         session.add(found)
+    if found.stopped_at is not None and found.stopped_at > now - LEFT_ALONE:
+        return
+    # As if it had never been there: an address that nobody confirms goes after a week.
+    found.stopped_at = None
     if not found.sealed:
         found.sealed = credentials.seal(secret, found.id, ADDRESS, email.strip())
     session.flush()
@@ -201,8 +208,6 @@ def _tell_author(session: Session, comment: Comment, decision: Decision, followe
 
 
 def _ask(session: Session, follower: Follower, comment: Comment, *, now: datetime) -> None:
-    if follower.stopped_at is not None and follower.stopped_at > now - LEFT_ALONE:
-        return
     if follower.asked_at is not None and follower.asked_at > now - ASK_AGAIN:
         return
     asked = session.scalar(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from moderation.models import (
@@ -44,8 +44,8 @@ def _expired(now: datetime) -> Iterator[tuple[type[Any], ColumnElement[bool]]]:
     yield Attempt, Attempt.created_at < now - ATTEMPTS_KEPT
     yield Message, Message.finished_at < now - MESSAGES_KEPT
     # An address that nobody confirmed is not kept: it may be a stranger's.
-    unconfirmed = and_(Follower.confirmed_at.is_(None), Follower.stopped_at.is_(None))
-    given_up = and_(unconfirmed, Follower.created_at < now - followers.UNCONFIRMED_KEPT)
+    unwanted = or_(Follower.stopped_at.is_(None), Follower.stopped_at < now - followers.LEFT_ALONE)
+    given_up = and_(Follower.confirmed_at.is_(None), unwanted, Follower.created_at < now - followers.UNCONFIRMED_KEPT)
     asking = Following.follower_id.in_(select(Follower.id).where(given_up))
     yield Following, and_(asking, Following.created_at < now - followers.UNCONFIRMED_KEPT)
     yield Follower, and_(given_up, ~exists().where(Following.follower_id == Follower.id))

@@ -111,10 +111,10 @@ class Moderator:
             if work is not None:
                 judged.append(work)
             if len(judged) == GROUP:
-                storing.append(beside.submit(self._store, judged))
+                storing.append(beside.submit(self._told_store, judged))
                 judged = []
         if judged:
-            storing.append(beside.submit(self._store, judged))
+            storing.append(beside.submit(self._told_store, judged))
         return storing
 
     def _prepare(self, claims: Sequence[queue.Claim]) -> "list[tuple[queue.Claim, Prepared | Exception | None]]":
@@ -172,6 +172,14 @@ class Moderator:
             log.exception("moderation_failed", comment=show("comment", held.subject_id), error=type(error).__name__)
             self._give_back(held, error)
             return None
+
+    def _told_store(self, judged: "Sequence[_Judged]") -> None:
+        try:
+            self._store(judged)
+        except Exception as error:
+            # Told here: whoever asks what became of it may have failed, too, and then tells of that alone.
+            log.warning("not_stored", comments=len(judged), error=type(error).__name__)
+            raise
 
     def _store(self, judged: "Sequence[_Judged]") -> None:
         if len(judged) > 1 and self._stored_together(judged):

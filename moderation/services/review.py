@@ -72,22 +72,20 @@ def queue(
     limit: int = 25,
 ) -> Queue:
     """Return open cases of the site: a query, never a table; ``but`` leaves a kind out. Raises NotFound for an unknown post."""
-    wanted = [Case.site_id == site_id, Case.escalated == escalated, Case.closed_at.is_(None)]
-    if newcomers:
-        wanted.append(of_newcomer())
+    counted = [Case.site_id == site_id, Case.escalated == escalated, Case.closed_at.is_(None)]
     if but is not None:
-        wanted.append(Case.kind != but)
+        counted.append(Case.kind != but)
     if kind is not None:
-        wanted.append(Case.kind == kind)
+        counted.append(Case.kind == kind)
     if post is not None:
-        wanted.append(Case.post_id == posts.find(session, site_id, post).id)
-    behind = [*wanted]
+        counted.append(Case.post_id == posts.find(session, site_id, post).id)
+    behind = [*counted, of_newcomer()] if newcomers else [*counted]
     if after is not None:
         priority, case_id = after
         behind.append(or_(Case.priority < priority, and_(Case.priority == priority, Case.id < case_id)))
     found = session.scalars(select(Case).where(*behind).order_by(Case.priority.desc(), Case.id.desc()).limit(limit + 1)).all()
     cases = found[:limit]
-    waiting = session.scalar(select(func.count()).select_from(Case).where(*wanted)) or 0
+    waiting = count(session, counted, newcomers=newcomers)
     following = (cases[-1].priority, cases[-1].id) if len(found) > limit else None
     return Queue(_views(session, cases, now=now), following, waiting)
 
@@ -98,6 +96,25 @@ def of_newcomer() -> ColumnElement[bool]:
         Comment.site_id == Case.site_id, Comment.author_id == Case.author_id, Comment.status == Status.APPROVED
     )
     return ~approved.exists()
+
+
+def count(session: Session, wanted: Sequence[ColumnElement[bool]], *, newcomers: bool = False) -> int:
+    """Count cases; ``newcomers`` counts those alone by whom nothing was ever approved.
+
+    By author first: a flood by one author costs one look at what they wrote, and not one for each of its cases.
+    """
+    if not newcomers:
+        return session.scalar(select(func.count()).select_from(Case).where(*wanted)) or 0
+    by_author = (
+        select(Case.site_id, Case.author_id, func.count().label("cases"))
+        .where(*wanted)
+        .group_by(Case.site_id, Case.author_id)
+        .subquery()
+    )
+    approved = select(Comment.id).where(
+        Comment.site_id == by_author.c.site_id, Comment.author_id == by_author.c.author_id, Comment.status == Status.APPROVED
+    )
+    return int(session.scalar(select(func.sum(by_author.c.cases)).where(~approved.exists())) or 0)
 
 
 def case(session: Session, site_id: UUID, case_id: UUID, *, now: datetime) -> CaseView:

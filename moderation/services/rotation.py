@@ -34,7 +34,9 @@ def rotate(
     folder = parent / now.astimezone(UTC).strftime(FORM)
     manifest = backups.backup(database, settings, folder, now=now)
     backups.verify(folder)
-    removed = (*whole(parent)[keep:], *_left_over(parent, now))
+    # The one just made stays even where a clock that was wrong has made names of the future.
+    others = [path for path in whole(parent) if path != folder]
+    removed = (*others[keep - 1 :], *_left_over(parent, now))
     for old in removed:
         # Without its manifest it is no backup any more, whatever becomes of the rest.
         (old / MANIFEST).unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
@@ -62,6 +63,15 @@ def test_who_waits_longest_writes_next(sqlite_url: str) -> None:
         for found in waiting:
             found.result(PATIENCE)
     assert order == ["first", "second", "third"]
+
+
+def test_locks_that_root_makes_belong_to_whom_the_database_belongs(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda _file, uid, gid: given.append((uid, gid)))
+    with processes(sqlite_url, 1) as (store,), store.transaction():
+        owner = Path(str(store.url.database)).stat()
+    assert given == [(owner.st_uid, owner.st_gid)] * 2
 
 
 def test_a_writer_that_hangs_is_not_waited_for_for_ever(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

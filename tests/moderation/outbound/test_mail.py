@@ -243,12 +243,19 @@ def test_an_address_of_a_mail_server_says_how_it_is_reached(url: str, server: Ma
     [
         "mail.example", "http://mail.example", "smtp://", "smtp://mail.example/inbox", "smtp://mail.example?tls=maybe",
         "smtps://mail.example?tls=none", "smtp://user@mail.example", "smtp://user:password@mail.example?tls=none",
-        "smtp://mail.example:99999",
+        "smtp://mail.example:99999", "smtp://mail.example#inbox", "smtp://user:p%C3%A4ss@mail.example", "smtp://user:p\u00e4ss@mail.example",
     ],
 )  # fmt: skip
 def test_a_wrong_address_of_a_mail_server_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         MailServer.from_url(url)
+
+
+@pytest.mark.parametrize("mark", ["/", "?", "#"])
+def test_a_password_with_a_mark_that_ends_the_host_is_refused_without_being_repeated(mark: str) -> None:
+    with pytest.raises(ValueError, match="in a password / is written %2F") as refused:
+        MailServer.from_url(f"smtp://user:hush{mark}secret@mail.example")
+    assert "hush" not in str(refused.value)
 
 
 @pytest.mark.parametrize("shown", ["", "nobody", "a@b, c@d", "Ada <>", "a@b\r\nBcc: c@d", "@b", "a@"])

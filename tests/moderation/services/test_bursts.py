@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from moderation.ids import read
-from moderation.models import Comment, Openness, Post
-from moderation.services import bursts
+from moderation.ids import new_id, read
+from moderation.models import Author, Case, CaseKind, Comment, IdentityKind, Openness, Post
+from moderation.services import bursts, desk
 from tests.moderation.services.conftest import ABUSIVE, CIVIL
 
 
@@ -59,3 +59,57 @@ def test_a_post_that_is_not_open_needs_no_offer(blog: Any) -> None:
     with blog.database.transaction() as session:
         session.execute(update(Post).values(openness=Openness.NEWCOMERS_HELD, openness_set_at=datetime.now(UTC)))
     assert found(blog) is None
+
+
+def flooded(blog: Any, count: int) -> None:
+    """Let one author write so much, an hour ago and now, all of which waits."""
+    now = datetime.now(UTC)
+    shared = {"site_id": blog.site_id, "post_id": new_id(), "author_id": new_id()}
+    name = new_id().hex
+    with blog.database.transaction() as session:
+        session.add(Post(id=shared["post_id"], site_id=blog.site_id, created_at=now, canonical_key=name, url="/", title="Flood"))
+        session.add(
+            Author(
+                id=shared["author_id"],
+                site_id=blog.site_id,
+                created_at=now,
+                identity_kind=IdentityKind.CLAIMED,
+                identity_key=name,
+            )
+        )
+        session.flush()
+        ids = [new_id() for _ in range(count)]
+        at = [now - timedelta(minutes=70 if place % 2 else 1) for place in range(count)]
+        session.add_all(Comment(id=id_, created_at=when, **shared) for id_, when in zip(ids, at, strict=True))
+        session.flush()
+        kind = {"revision": 1, "kind": CaseKind.FLAGGED, "reasons": [], "priority": 0.0}
+        session.add_all(
+            Case(id=new_id(), created_at=when, comment_id=id_, **kind, **shared) for id_, when in zip(ids, at, strict=True)
+        )
+
+
+def steps(blog: Any) -> int:
+    """Return how many hundreds of steps SQLite takes for what the queue's page says of newcomers."""
+    taken = 0
+
+    def one() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    with blog.database.reading() as session:
+        connection: Any = session.connection().connection.driver_connection
+        connection.set_progress_handler(one, 100)
+        try:
+            assert bursts.find(session, blog.site_id, now=datetime.now(UTC)) is not None
+            assert desk.waiting(session, blog.site_id).newcomers > 0
+        finally:
+            connection.set_progress_handler(None, 0)
+    return taken
+
+
+def test_the_flood_of_one_author_costs_the_queue_in_proportion_to_it(sqlite_blog: Any) -> None:
+    flooded(sqlite_blog, 300)
+    before = steps(sqlite_blog)
+    flooded(sqlite_blog, 900)
+    assert steps(sqlite_blog) < 6 * before, "four times as much, and not sixteen"

@@ -37,7 +37,8 @@ def sqlite_at(sqlite_blog: Blog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def written(at: Office, body: str = ABUSIVE, *, author: AuthorClaim = ADA, language: str = "en", **changes: Any) -> CommentView:
     """Send a comment whose author wants mail, and let the machine decide."""
-    return at.blog.judged(body, author=author, vouched=False, notify=True, notify_language=language, **changes)
+    now = at.clock.now()
+    return at.blog.judged(body, author=author, vouched=False, notify=True, notify_language=language, now=now, **changes)
 
 
 def to(at: Office, address: str = "ada@reader.example") -> list[Got]:
@@ -164,6 +165,41 @@ def test_one_word_stops_all_and_the_address_is_forgotten(at: Office) -> None:
     at.clock.move(followers.LEFT_ALONE.total_seconds() + 1)
     written(at)
     assert [letter.message["Subject"] for letter in to(at)] == ["Please confirm your address for A blog"]
+
+
+def test_an_address_that_is_typed_again_after_its_owner_said_stop_is_not_kept(at: Office) -> None:
+    written(at)
+    found = confirmed(at)
+    at.blog.database.transact(lambda session: followers.stop(session, found, secret=SECRET, now=at.clock.now()))
+    written(at, f"{ABUSIVE} Again.")
+    assert follower(at).sealed == ""
+    with at.blog.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Following)) == 0
+
+
+def test_an_address_typed_again_a_month_after_a_stop_is_asked_and_goes_unless_it_is_confirmed(at: Office) -> None:
+    written(at)
+    found = confirmed(at)
+    at.blog.database.transact(lambda session: followers.stop(session, found, secret=SECRET, now=at.clock.now()))
+    at.clock.move(followers.LEFT_ALONE.total_seconds() + 1)
+    written(at, f"{ABUSIVE} Again.")
+    assert len(to(at)) == 1
+    for _ in range(2):
+        with at.blog.database.transaction() as session:
+            housekeeping.tidy(session, now=at.clock.now() + followers.UNCONFIRMED_KEPT + timedelta(hours=2))
+    with at.blog.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Follower)) == 0
+
+
+def test_that_somebody_said_stop_is_forgotten_after_a_month(at: Office) -> None:
+    written(at)
+    found = confirmed(at)
+    at.blog.database.transact(lambda session: followers.stop(session, found, secret=SECRET, now=at.clock.now()))
+    for wait, left in ((followers.LEFT_ALONE, 1), (followers.LEFT_ALONE + timedelta(seconds=1), 0)):
+        with at.blog.database.transaction() as session:
+            housekeeping.tidy(session, now=at.clock.now() + wait)
+        with at.blog.database.reading() as session:
+            assert session.scalar(select(func.count()).select_from(Follower)) == left
 
 
 def test_an_address_that_somebody_types_again_and_again_is_asked_once_a_day(at: Office) -> None:

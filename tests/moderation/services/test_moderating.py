@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
 from moderation.models import Decision, Job, JobKind
 from moderation.scoring.choice import SiteModels
@@ -114,6 +115,28 @@ def test_what_cannot_be_stored_together_is_stored_one_by_one(blog: Any, monkeypa
     with blog.database.reading() as session:
         job = session.scalars(select(Job).where(Job.kind == JobKind.MODERATE)).one()
         assert (job.subject_id, job.last_error) == (cursed, "ZeroDivisionError")
+
+
+def test_what_could_not_be_stored_is_told_although_the_next_claim_fails_too(blog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    several(blog, 1)
+    worker = blog.worker()
+    claim = worker._claim
+    times = iter([claim])
+
+    def once() -> Any:
+        found = next(times, None)
+        if found is None:
+            raise DBAPIError("SELECT", {}, Exception("the claim"))
+        return found()
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise DBAPIError("UPDATE", {}, Exception("the store"))
+
+    monkeypatch.setattr(worker, "_claim", once)
+    monkeypatch.setattr(decisions, "decide", gone)
+    with capture_logs() as logs, pytest.raises(DBAPIError, match="the claim"):
+        worker.drain()
+    assert [(entry["event"], entry["comments"], entry["error"]) for entry in logs] == [("not_stored", 1, "DBAPIError")]
 
 
 def test_a_database_that_is_gone_while_a_group_is_stored_ends_the_drain_and_loses_nothing(

@@ -35,6 +35,16 @@ def test_the_newest_stay_and_are_whole(sqlite_database: Database, settings: Sett
     assert parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_what_was_just_made_stays_although_a_wrong_clock_named_another_for_the_future(
+    sqlite_database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    parent = tmp_path / "copies"
+    rotation.rotate(sqlite_database, settings, parent, keep=1, now=NOW + timedelta(days=400))
+    made, _, removed = rotation.rotate(sqlite_database, settings, parent, keep=1, now=NOW)
+    assert rotation.whole(parent) == [made]
+    assert [path.name for path in removed] == ["tidegate-20271229T040000Z"]
+
+
 def test_what_is_not_ours_is_left_alone(sqlite_database: Database, settings: Settings, tmp_path: Path) -> None:
     parent = tmp_path / "copies"
     (parent / "tidegate-by-hand").mkdir(parents=True)
