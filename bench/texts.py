@@ -2,7 +2,7 @@
 
 Random words in a row would do for a pipeline that reads every text in full; one that settles plainly harmless text early must be
 shown text as plain, as heated and as rude as comments are, or it is measured on something that nobody writes. So the sentences
-are made from patterns, and tones are mixed as in the comments of a talk page: `tests/dev/test_bench.py` holds lengths and tones to that.
+are made from patterns, and tones are mixed as in the comments of a talk page: a test holds lengths and tones to that.
 """
 
 import math
@@ -15,7 +15,7 @@ from typing import Final
 from moderation import scoring
 
 MEDIAN_WORDS: Final = 42
-"""Half of the comments of a news site are shorter; the mean is near seventy words (81 word pieces), one in a hundred has 512 pieces."""
+"""Half of the comments are shorter; the mean is near seventy words or 81 word pieces, one in a hundred has 512 pieces."""
 
 SPREAD: Final = 1.0
 """Standard deviation of the logarithm of the length."""
@@ -76,19 +76,33 @@ ATTACKING: Final = (
 
 SLOTS: Final = {
     "The": "The|Our|Their|That|This|Even the|Almost every|No other",
-    "thing": "bridge|bus lane|school|hospital ward|rent cap|ferry|budget|harbour|library|tax reform|election|water supply|railway line|"
-    "stadium|market hall|power station|border crossing|ceasefire|treaty|pension|housing estate|speed limit|vaccine|cycle path|"
-    "airport|flood wall|museum|job centre|broadband network|coal mine|police station|theatre|playground|car park|tram|prison",
-    "kind": "new|old|planned|public|private|regional|northern|southern|temporary|expensive|famous|narrow|second|so-called|controversial|"
-    "modern|municipal|promised|rebuilt|independent|free|electric",
-    "place": "the capital|the old town|the east|the valley|our village|the suburbs|Lisbon|Warsaw|Leeds|Ohio|Nairobi|Quebec|Kyiv|Tallinn|"
-    "Bristol|Santiago|Mumbai|Galway|Rotterdam|Perth|Aarhus|Marseille|Seville|Krakow|Texas|Kansas",
-    "people": "families|commuters|pensioners|students|nurses|farmers|drivers|tenants|tourists|shop owners|teachers|voters|neighbours|"
-    "refugees|patients|taxpayers|readers|workers|residents|engineers",
-    "body": "council|ministry|committee|agency|court|parliament|party|commission|government|board|union|university|newspaper|company|"
-    "senate|opposition|church|bank",
-    "event": "meeting|summit|hearing|strike|festival|vote|debate|trial|inquiry|conference|campaign|storm|march|anniversary",
-    "state": "closed|finished|cancelled|postponed|opened|repaired|sold|approved|criticised|rebuilt|underfunded|discussed|empty|full",
+    "thing": (
+        "bridge|bus lane|school|hospital ward|rent cap|ferry|budget|harbour|library|tax reform|election|"
+        "water supply|railway line|stadium|market hall|power station|border crossing|ceasefire|treaty|pension|"
+        "housing estate|speed limit|vaccine|cycle path|airport|flood wall|museum|job centre|broadband network|"
+        "coal mine|police station|theatre|playground|car park|tram|prison"
+    ),
+    "kind": (
+        "new|old|planned|public|private|regional|northern|southern|temporary|expensive|famous|narrow|"
+        "second|so-called|controversial|modern|municipal|promised|rebuilt|independent|free|electric"
+    ),
+    "place": (
+        "the capital|the old town|the east|the valley|our village|the suburbs|Lisbon|Warsaw|Leeds|Ohio|"
+        "Nairobi|Quebec|Kyiv|Tallinn|Bristol|Santiago|Mumbai|Galway|Rotterdam|Perth|Aarhus|Marseille|"
+        "Seville|Krakow|Texas|Kansas"
+    ),
+    "people": (
+        "families|commuters|pensioners|students|nurses|farmers|drivers|tenants|tourists|shop owners|teachers|"
+        "voters|neighbours|refugees|patients|taxpayers|readers|workers|residents|engineers"
+    ),
+    "body": (
+        "council|ministry|committee|agency|court|parliament|party|commission|government|board|union|"
+        "university|newspaper|company|senate|opposition|church|bank"
+    ),
+    "event": ("meeting|summit|hearing|strike|festival|vote|debate|trial|inquiry|conference|campaign|storm|march|anniversary"),
+    "state": (
+        "closed|finished|cancelled|postponed|opened|repaired|sold|approved|criticised|rebuilt|underfunded|discussed|empty|full"
+    ),
     "felt": "noticed|felt|saw|welcomed|discussed|remembered|regretted|expected",
     "lived": "lived|worked|taught|studied|volunteered|drove a bus",
     "worked": "worked|ran|went|served us|paid off",
@@ -99,7 +113,10 @@ SLOTS: Final = {
     "changed": "changed|reformed|sold|extended|rebuilt|closed|tested|dropped",
     "change": "fix|change|finish|explain|replace|extend|afford|reopen",
     "relative": "sister|uncle|father|neighbour|daughter|cousin|wife|husband|old boss|colleague|grandmother|friend",
-    "time": "last week|yesterday|in the spring|at the weekend|on Monday|two years ago|before the war|this morning|last winter|in the end",
+    "time": (
+        "last week|yesterday|in the spring|at the weekend|on Monday|two years ago|before the war|this morning|"
+        "last winter|in the end"
+    ),
     "month": "January|February|March|April|May|June|July|August|September|October|November|December",
     "Thanks": "Thanks|Thank you|Many thanks|Good job, thanks|Well done and thanks",
 }

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -168,20 +168,35 @@ def sites_with_work(session: Session, kind: JobKind, *, now: datetime, where: Co
 
     Jobs outside of ``where``, a condition on the job, are not seen.
     """
-    statement = _urgencies(kind) if where is None else _urgencies_where(kind, where)
-    found = [(site, urgency) for site, urgency in session.execute(statement, {"now": now}) if urgency is not None]
-    best = min((urgency for _, urgency in found), default=None)
-    return sorted(site for site, urgency in found if urgency == best)
+    return sites_with_works(session, [kind], now=now, where=where)[kind]
 
 
-def _urgencies_where(kind: JobKind, where: ColumnElement[bool] | None) -> Select[UUID, int | None]:
-    first = select(Job.priority).where(Job.site_id == Site.id, _due(kind, where)).order_by(Job.priority, Job.run_at).limit(1)
-    return select(Site.id, first.scalar_subquery())
+def sites_with_works(
+    session: Session, kinds: Sequence[JobKind], *, now: datetime, where: ColumnElement[bool] | None = None
+) -> dict[JobKind, list[UUID]]:
+    """Return for each kind what ``sites_with_work`` does; all are asked for at once."""
+    wanted = tuple(kinds)
+    statement = _urgencies(wanted) if where is None else _urgencies_where(wanted, where)
+    rows = session.execute(statement, {"now": now}).all()
+    found: dict[JobKind, list[UUID]] = {}
+    for place, kind in enumerate(wanted, start=1):
+        urgent = [(row[0], row[place]) for row in rows if row[place] is not None]
+        best = min((urgency for _, urgency in urgent), default=None)
+        found[kind] = sorted(site for site, urgency in urgent if urgency == best)
+    return found
+
+
+def _urgencies_where(kinds: Sequence[JobKind], where: ColumnElement[bool] | None) -> Select[*tuple[Any, ...]]:
+    firsts = [
+        select(Job.priority).where(Job.site_id == Site.id, _due(kind, where)).order_by(Job.priority, Job.run_at).limit(1)
+        for kind in kinds
+    ]
+    return select(Site.id, *(first.scalar_subquery() for first in firsts))
 
 
 @cache
-def _urgencies(kind: JobKind) -> Select[UUID, int | None]:
-    return _urgencies_where(kind, None)
+def _urgencies(kinds: tuple[JobKind, ...]) -> Select[*tuple[Any, ...]]:
+    return _urgencies_where(kinds, None)
 
 
 def rotate(sites: Sequence[UUID], after: UUID | None) -> list[UUID]:

@@ -94,6 +94,7 @@ class Deliverer:
         self._worker = worker
         self._lease_needed = max(LEAST_LEASE, timedelta(seconds=client.timeout + 5))
         self._lanes: tuple[Lane, ...] = (Notifying(settings, draw), Publishing(settings, draw), Mailing(settings, draw))
+        self._kinds = tuple(lane.kind for lane in self._lanes)
         self._claiming = threading.Lock()
         self._slots = Slots()
         self._last_site: dict[JobKind, UUID] = {}
@@ -138,9 +139,10 @@ class Deliverer:
             with self._database.reading() as session:
                 # Most looks find nothing; they must not cost a write lock.
                 now = self._database.now(session)
-                found = [(lane, queue.sites_with_work(session, lane.kind, now=now, where=where)) for lane in self._lanes]
+                found = queue.sites_with_works(session, self._kinds, now=now, where=where)
             claimed: list[tuple[Lane, Parcel]] = []
-            for lane, sites in found:
+            for lane in self._lanes:
+                sites = found[lane.kind]
                 try:
                     claimed += [(lane, parcel) for parcel in self._claim_kind(lane, sites)] if sites else []
                 except SQLAlchemyError as error:

@@ -140,7 +140,7 @@ def gather(
 ) -> Gathered:
     """Read everything that the signals of the comment's current revision need; stores nothing.
 
-    ``unsaved`` comments count as copies like stored ones: those that are judged with this one and not stored yet.
+    ``unsaved`` comments count as copies like stored ones: those that are judged with this one, and may not be stored yet.
     """
     found = known or around(session, [comment.id])[comment.id]
     site, post, author, stored = found.site, found.post, found.author, found.revision
@@ -284,10 +284,11 @@ def _near_copies(
         "comment": comment.id,
     }
     rows = [*session.execute(_NEAR_COPIES, asked), *_copies_among(unsaved, comment, fingerprint)]
-    shared: dict[UUID, list[int]] = {}
+    # Sets, because one that is just being stored may be found in both.
+    shared: dict[UUID, set[int]] = {}
     author_of: dict[UUID, UUID] = {}
     for comment_id, author_id, band in rows:
-        shared.setdefault(comment_id, []).append(band)
+        shared.setdefault(comment_id, set()).add(band)
         author_of[comment_id] = author_id
     near = (found for found, bands in shared.items() if 0 in bands or len(bands) >= duplicates.NEAR_BANDS)
     return len({author_of[found] for found in near})

@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=20)
 """How long a worker may keep a batch: a hundred times its estimated work, and the longest a dead worker delays a comment."""
 
-GROUP = 4
-"""Comments stored in one transaction: they share a commit, and the first of them waits for three more scores at most."""
+GROUP = 8
+"""Comments stored in one transaction: they share a commit, and the first of them waits for seven more scores at most."""
 
 MOST_ATTEMPTS = 3
 """Claims after which a comment is no longer tried but put before a human: it may be what kills the workers."""
@@ -62,12 +62,9 @@ class Moderator:
         try:
             with ThreadPoolExecutor(1, thread_name_prefix="store") as beside:
                 storing: list[Future[None]] = []
+                before: list[facts.Gathered] = []
                 while not stop():
                     claims = self._claim()
-                    # Before the next batch is read: whether a text is a copy is asked of what is stored.
-                    for future in storing:
-                        future.result()
-                    storing = []
                     if not claims:
                         break
                     claimed += len(claims)
@@ -75,7 +72,12 @@ class Moderator:
                         # There is probably more: another worker may as well begin. Called once, it stays as long as there is.
                         called = True
                         self.ring()
-                    storing = self._work(claims, beside)
+                    prepared = self._prepare(claims, before)
+                    begun = self._work(prepared, beside)
+                    # One batch is stored while the next is judged, and no more.
+                    for future in storing:
+                        future.result()
+                    storing, before = begun, [each.gathered for _, each in prepared if isinstance(each, Prepared)]
                 for future in storing:
                     future.result()
             return claimed
@@ -102,11 +104,11 @@ class Moderator:
         self._after = sites[0]
         return claims
 
-    def _work(self, claims: Sequence[queue.Claim], beside: Executor) -> list[Future[None]]:
+    def _work(self, batch: "Sequence[tuple[queue.Claim, Prepared | Exception | None]]", beside: Executor) -> list[Future[None]]:
         """Judge what was claimed; what is judged is stored by another thread, while the models read on and more is claimed."""
         judged: list[_Judged] = []
         storing: list[Future[None]] = []
-        for held, prepared in self._prepare(claims):
+        for held, prepared in batch:
             work = self._judge(held, prepared)
             if work is not None:
                 judged.append(work)
@@ -117,8 +119,13 @@ class Moderator:
             storing.append(beside.submit(self._told_store, judged))
         return storing
 
-    def _prepare(self, claims: Sequence[queue.Claim]) -> "list[tuple[queue.Claim, Prepared | Exception | None]]":
-        """Return each claim with what is known of its comment: None where nothing waits any more, or what went wrong."""
+    def _prepare(
+        self, claims: Sequence[queue.Claim], before: Sequence[facts.Gathered]
+    ) -> "list[tuple[queue.Claim, Prepared | Exception | None]]":
+        """Return each claim with what is known of its comment: None where nothing waits any more, or what went wrong.
+
+        Whether a text is a copy is asked of what is stored, of the batch ``before``, which may not be, and of this one.
+        """
         found: list[tuple[queue.Claim, Prepared | Exception | None]] = []
         with self.database.reading() as session:
             now = self.database.now(session)
@@ -126,7 +133,7 @@ class Moderator:
             held_comments = {comment.id: comment for comment in session.scalars(_HELD, subjects)}
             surroundings = facts.around(session, list(held_comments))
             in_force: dict[tuple[UUID, UUID], policies.InForce] = {}
-            unsaved: list[facts.Gathered] = []
+            unsaved = list(before)
             for held in claims:
                 comment = held_comments.get(held.subject_id)
                 if comment is None or comment.site_id != held.site_id or not awaits(session, comment, held.revision):

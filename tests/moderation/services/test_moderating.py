@@ -1,5 +1,6 @@
 """Comments that are judged and stored a few at a time: none depends on what becomes of the others."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +10,11 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from moderation.models import Decision, Job, JobKind
+from moderation.queue import BATCH
 from moderation.scoring.choice import SiteModels
 from moderation.services import decisions
 from moderation.services.asking import Scored
-from moderation.services.moderating import GROUP
+from moderation.services.moderating import GROUP, Moderator
 from tests.moderation.services.conftest import ABUSIVE, CIVIL
 
 WAVE = "Everyone must read this page about the new miracle treatment before the weekend comes."
@@ -28,6 +30,14 @@ TEXTS = (
     "Thanks, this is the first time that I understand how the fund works.",
     "The photograph was taken in winter, and the vote was in June.",
     "A calm and useful text; please write about the other countries as well.",
+    "We moved to the coast in the same year and the ferry still ran twice a day.",
+    "Is there a longer version of the interview with the minister?",
+    "The second table adds up to more than one hundred per cent, please check.",
+    "Trains here have been on time since the new timetable, to my surprise.",
+    "What does the treaty say about fishing rights north of the islands?",
+    "My daughter studies law and explained the ruling to us at breakfast.",
+    "Good to see a report that quotes both unions and the employers.",
+    "I doubt that the bridge will be open before the end of next year.",
 )
 
 
@@ -51,6 +61,30 @@ def test_all_of_a_batch_are_judged_whatever_groups_it_makes(blog: Any, count: in
 
 def test_copies_that_are_judged_in_one_batch_are_a_wave_as_well(blog: Any) -> None:
     comments = [blog.submit(WAVE).comment_id for _ in range(4)]
+    blog.worker().drain()
+    assert statuses(blog, comments) == ["approved", "approved", "flagged", "flagged"]
+    assert blog.view(comments[3]).signals["near_copies"] == 4
+
+
+def test_copies_in_a_batch_that_is_not_stored_yet_are_a_wave_as_well(blog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    several(blog, BATCH - 2)
+    comments = [blog.submit(WAVE).comment_id for _ in range(4)]
+    read = threading.Event()
+    prepare, store = Moderator._prepare, Moderator._store
+
+    def prepared(self: Moderator, claims: Any, before: Any) -> Any:
+        found = prepare(self, claims, before)
+        if before:
+            read.set()
+        return found
+
+    def stored(self: Moderator, judged: Any) -> None:
+        # Nothing of the first batch is stored before all of the second is read.
+        assert read.wait(30)
+        store(self, judged)
+
+    monkeypatch.setattr(Moderator, "_prepare", prepared)
+    monkeypatch.setattr(Moderator, "_store", stored)
     blog.worker().drain()
     assert statuses(blog, comments) == ["approved", "approved", "flagged", "flagged"]
     assert blog.view(comments[3]).signals["near_copies"] == 4
