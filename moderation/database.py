@@ -76,7 +76,7 @@ class Database:
             # Begins here, under the lock, and not with the first statement.
             session.connection(execution_options={"tidegate_begin": "IMMEDIATE"})
             if joined:
-                session.info[LATER] = {}
+                self.join(session)
             yield session
             insert_now(session)
             session.commit()
@@ -84,6 +84,10 @@ class Database:
         if self.ring is not None:
             for kind in sorted(bells):
                 self.ring(kind)
+
+    def join(self, session: Session) -> None:
+        """Make a transaction that has just begun a joined one, see ``transaction``."""
+        session.info[LATER] = {}
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -1,9 +1,10 @@
 """Several threads' small transactions as one: on SQLite the commit, and not the work, is what they wait for.
 
-A commit has to reach the disk, which takes milliseconds, and there is one writer at a time; so whoever comes while another
-thread commits joins the next transaction instead of waiting for one of its own ("group commit"). Nobody waits for company:
-a thread that is alone begins at once. Each unit is answered after the commit that holds it, and one that fails takes nothing
-with it: the transaction is rolled back, and each unit is run again by itself.
+A commit has to reach the disk, which takes milliseconds, and there is one writer at a time, of all processes; so whoever comes
+while a thread waits for its turn to write goes into the same transaction instead of waiting for one of its own ("group
+commit"). Nobody waits for company: a thread that is alone begins as soon as it is its turn. Each unit is answered after the
+commit that holds it, and one that fails takes nothing with it: the transaction is rolled back, and each unit is run again by
+itself.
 """
 
 import threading
@@ -26,8 +27,12 @@ T = TypeVar("T")
 class Store(Protocol):
     """What a unit of work is run in."""
 
-    def transaction(self, *, joined: bool = False) -> AbstractContextManager[Session]:
-        """Open a writing transaction."""
+    def transaction(self) -> AbstractContextManager[Session]:
+        """Open a writing transaction, once it is this process's turn."""
+        ...
+
+    def join(self, session: Session) -> None:
+        """Say of a transaction that has just begun that it holds like work of several units."""
         ...
 
     def transact(self, unit: Callable[[Session], T]) -> T:
@@ -72,14 +77,16 @@ class Together:
         return cast("T", ours.result) if ours.stored else self._store.transact(unit)
 
     def _lead(self) -> None:
-        with self._lock:
-            several = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+        several: list[_Joined[Any]] = []
         try:
             self._commit(several)
         finally:
-            for each in several:
-                each.failed = not each.stored
             with self._lock:
+                if not several:
+                    # It never came to a transaction; whoever comes next should not wait for us.
+                    several.append(self._waiting.popleft())
+                for each in several:
+                    each.failed = not each.stored
                 self._led = bool(self._waiting)
                 following = self._waiting[0] if self._waiting else None
             for each in several:
@@ -88,13 +95,13 @@ class Together:
                 following.called.set()
 
     def _commit(self, several: list[_Joined[Any]]) -> None:
-        if len(several) == 1:
-            # The leader's own.
-            several[0].result = self._store.transact(several[0].unit)
-            several[0].stored = True
-            return
+        """Store what waits when the transaction begins, the leader's own first; fills in ``several``."""
         try:
-            with self._store.transaction(joined=True) as session:
+            with self._store.transaction() as session:
+                with self._lock:
+                    several.extend(self._waiting.popleft() for _ in range(min(MOST, len(self._waiting))))
+                if len(several) > 1:
+                    self._store.join(session)
                 results = [each.unit(session) for each in several]
         except Exception as error:
             # Whose fault it was comes out when each is run by itself, in its own thread.

@@ -81,6 +81,34 @@ def test_units_that_wait_share_a_transaction_and_all_are_stored(sqlite: Database
     assert names(sqlite) == {f"site-{number}" for number in range(5)}
 
 
+def test_units_that_come_while_another_process_writes_share_the_transaction_that_comes_next(
+    sqlite: Database,
+) -> None:
+    other = Database(str(sqlite.url))
+    with ThreadPoolExecutor(3) as pool:
+        with other.transaction():
+            futures = [pool.submit(sqlite.together, add(f"site-{number}")) for number in range(3)]
+            deadline = time.monotonic() + PATIENCE
+            while len(sqlite._together._waiting) < len(futures):
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+        assert len({future.result(PATIENCE) for future in futures}) == 1
+    other.dispose()
+    assert names(sqlite) == {f"site-{number}" for number in range(3)}
+
+
+def test_who_never_gets_a_turn_does_not_hold_up_those_behind(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise Fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "transaction", broken)
+        with pytest.raises(Fault):
+            sqlite.together(add("never"))
+    sqlite.together(add("afterwards"))
+    assert names(sqlite) == {"afterwards"}
+
+
 def test_a_unit_that_fails_takes_nothing_with_it(sqlite: Database) -> None:
     def bad(session: Session) -> int:
         store(session, site("bad"))
