@@ -1,7 +1,7 @@
 """Gathering what the signals need to know about a comment, in one read: its author's record, its post, others like it."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -96,7 +96,11 @@ _VERIFIED = (
     )
     .limit(1)
 )
-_STAFF = select(_USER.name).join(Membership.__table__, _MEMBER.user_id == _USER.id).where(_MEMBER.site_id == bindparam("site"))
+_STAFF = (
+    select(_MEMBER.site_id, _USER.name)
+    .join(Membership.__table__, _MEMBER.user_id == _USER.id)
+    .where(_MEMBER.site_id.in_(bindparam("sites", expanding=True)))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +117,30 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What stands around a stored comment: its site, post, author and current revision, and how often it was reported."""
+    """What stands around a stored comment: its site, post, author and current revision, and how often it was reported.
+
+    ``staff`` are the keys of the names of those who work for the site.
+    """
 
     site: Site
     post: Post
     author: Author
     revision: Revision
     reports: int
+    staff: frozenset[str]
 
 
 def around(session: Session, comment_ids: Sequence[UUID]) -> dict[UUID, Around]:
     """Return what stands around each of the comments."""
-    rows = session.execute(_AROUND, {"comments": list(comment_ids)})
-    return {row[0]: Around(site=row[1], post=row[2], author=row[3], revision=row[4], reports=row[5]) for row in rows}
+    rows = session.execute(_AROUND, {"comments": list(comment_ids)}).all()
+    staff: dict[UUID, set[str]] = {site_id: set() for site_id in {row[1].id for row in rows}}
+    for site_id, name in session.execute(_STAFF, {"sites": list(staff)}):
+        staff[site_id].add(author_signals.name_key(name))
+    found = {}
+    for comment_id, site, post, author, revision, reports in rows:
+        theirs = frozenset(staff[site.id])
+        found[comment_id] = Around(site=site, post=post, author=author, revision=revision, reports=reports, staff=theirs)
+    return found
 
 
 def gather(
@@ -173,7 +188,7 @@ def gather(
         ),
         site_hosts=site_hosts,
         rejected_hosts=_rejected_hosts(session, comment, [host for host in hosts if host not in site_hosts]),
-        reserved_names=_reserved(session, comment.site_id, name),
+        reserved_names=_reserved(session, comment.site_id, name, found.staff),
         audit_draw=_SystemRandom.random(),
         **site_facts(site, in_force),
     )
@@ -329,16 +344,13 @@ def _rejected_hosts(session: Session, comment: Comment, hosts: Sequence[str]) ->
     return frozenset(rejected)
 
 
-def _reserved(session: Session, site_id: UUID, name: str | None) -> frozenset[str]:
+def _reserved(session: Session, site_id: UUID, name: str | None, staff: frozenset[str]) -> frozenset[str]:
     """Return the key of the name if it is that of the staff or of a signed-in reader."""
     key = author_signals.name_key(name) if name else ""
     if not key:
         return frozenset()
-    verified = session.scalar(_VERIFIED, {"site": site_id, "key": key})
-    if verified is not None:
-        return frozenset({key})
-    staff: Iterable[str] = session.scalars(_STAFF, {"site": site_id})
-    return frozenset({key}) if key in {author_signals.name_key(member) for member in staff} else frozenset()
+    taken = key in staff or session.scalar(_VERIFIED, {"site": site_id, "key": key}) is not None
+    return frozenset({key}) if taken else frozenset()
 
 
 def _word_list(content: dict[str, Any]) -> WordList:

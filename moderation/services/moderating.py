@@ -132,7 +132,10 @@ class Moderator:
             subjects = {"comments": [held.subject_id for held in claims]}
             held_comments = {comment.id: comment for comment in session.scalars(_HELD, subjects)}
             surroundings = facts.around(session, list(held_comments))
-            in_force: dict[tuple[UUID, UUID], policies.InForce] = {}
+            posts: dict[UUID, set[UUID]] = {}
+            for each in held_comments.values():
+                posts.setdefault(each.site_id, set()).add(each.post_id)
+            in_force: dict[UUID, dict[UUID | None, policies.InForce]] = {}
             unsaved = list(before)
             for held in claims:
                 comment = held_comments.get(held.subject_id)
@@ -140,13 +143,14 @@ class Moderator:
                     found.append((held, None))
                     continue
                 try:
-                    place = (comment.site_id, comment.post_id)
-                    if place not in in_force:
-                        in_force[place] = policies.in_force(session, *place)
+                    site_id = comment.site_id
+                    if site_id not in in_force:
+                        in_force[site_id] = policies.in_force_under(session, site_id, posts[site_id])
+                    rules = in_force[site_id][comment.post_id]
                     gathered = facts.gather(
                         session,
                         comment,
-                        in_force[place],
+                        rules,
                         secret=self.secret,
                         now=now,
                         known=surroundings.get(comment.id),
@@ -159,7 +163,7 @@ class Moderator:
                     found.append((held, error))
                 else:
                     unsaved.append(gathered)
-                    found.append((held, Prepared(in_force[place], gathered)))
+                    found.append((held, Prepared(rules, gathered)))
         return found
 
     def _judge(self, held: queue.Claim, prepared: "Prepared | Exception | None") -> "_Judged | None":
