@@ -207,8 +207,9 @@ def in_force(session: Session, site_id: UUID, post_id: UUID | None = None) -> In
 
 def in_force_under(session: Session, site_id: UUID, post_ids: Collection[UUID]) -> dict[UUID | None, InForce]:
     """Return for the site (None) and each of the posts what ``in_force`` does, asked for once; posts without rules share one."""
+    posts: list[UUID | None] = [*post_ids]
     # No post is NULL, which equals none.
-    rows = session.execute(_IN_FORCE, {"site": site_id, "posts": list(post_ids) or [None]}).all()
+    rows = session.execute(_IN_FORCE, {"site": site_id, "posts": posts or [None]}).all()
     of_site: dict[Subject, UUID | None] = {}
     own: dict[UUID, dict[Subject, UUID]] = {}
     for subject, post_id, version_id in rows:
