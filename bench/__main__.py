@@ -10,8 +10,8 @@ from pathlib import Path
 from bench import baseline, doors, million, ours, report
 from bench.load import Step, percentile
 
-RATES = (10, 20, 30, 40, 50, 60, 75, 90, 110, 130, 160, 200)
-BASELINE_RATES = (2, 4, 6, 8, 10, 13, 16, 20, 25, 32, 40)
+RATES = (10, 20, 30, 40, 50, 60, 65, 70, 75, 80, 85, 90, 100, 110, 120, 140, 160, 200)
+BASELINE_RATES = (2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 32, 40)
 INTAKE_RATES = (100, 200, 300, 400, 500)
 KEPT_UP = 0.9
 """Share of the offered load that has to come through while it lasts; below it the pipeline is saturated."""
