@@ -1,4 +1,5 @@
-"""The relay: gives events and audit rows their places, rings again for what is due, announces, draws for the audit, tidies up.
+"""The relay: gives events and audit rows their places, rings again for what is due, announces, draws for the audit, tidies up,
+and has each site's own layers learn.
 
 Any number of relays may run. One at a time holds the sealer's lease and numbers what was committed; all of them ring.
 """
@@ -7,7 +8,7 @@ import signal
 import threading
 import time
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from types import FrameType
 
 import structlog
@@ -17,9 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from moderation import failpoints, logs, queue
 from moderation.config import Settings
 from moderation.failpoints import failpoint
+from moderation.ids import show
 from moderation.models import Audit, Event
 from moderation.runtime import Runtime
-from moderation.services import chats, desk, housekeeping, notices, processes, sealing, sites
+from moderation.scoring import spam
+from moderation.services import chats, desk, housekeeping, learning, notices, policies, processes, sealing, sites
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +34,9 @@ AUDIT_EVERY = 600.0
 DRAWING = "drawing"
 DRAWING_LEASE = timedelta(seconds=AUDIT_EVERY / 2)
 NOTICES_EVERY = 30.0
+LEARN_EVERY = 60.0
+LEARNING = "learning"
+LEARNING_LEASE = timedelta(seconds=300)
 
 
 class Relay:
@@ -49,7 +55,9 @@ class Relay:
             "tidy": 0.0,
             "notices": 0.0,
             "audit": time.monotonic() + AUDIT_EVERY,
+            "learn": time.monotonic() + LEARN_EVERY,
         }
+        self._learning: threading.Thread | None = None
 
     def run(self) -> None:
         """Turn every quarter of a second, at once while there is more to place; survive whatever the database does."""
@@ -63,8 +71,11 @@ class Relay:
                 log.exception("relay_failed", error=type(error).__name__)
             if not more:
                 self.ending.wait(EVERY)
+        if self._learning is not None:
+            self._learning.join(timeout=EVERY)
         with self.runtime.database.transaction() as session:
             sealing.leave_lease(session, sealing.SEALER, holder=self.name)
+            sealing.leave_lease(session, LEARNING, holder=self.name)
             processes.leave(session, self.name)
 
     def turn(self) -> bool:
@@ -86,7 +97,32 @@ class Relay:
                     self._due["tidy"] = 0.0
         if self._is_due("audit", AUDIT_EVERY):
             self._draw()
+        if self._is_due("learn", LEARN_EVERY) and (self._learning is None or not self._learning.is_alive()):
+            # Beside all else: a large site's lessons take seconds, and nothing that the relay places may wait for them.
+            self._learning = threading.Thread(target=self._learn, name="learn", daemon=True)
+            self._learning.start()
         return more
+
+    def _learn(self) -> None:
+        """Have the sites' layers learn, one relay at a time; what fails is tried again with the next turn."""
+        database = self.runtime.database
+        try:
+            with database.transaction() as session:
+                now = database.now(session)
+                if not sealing.take_lease(session, LEARNING, holder=self.name, now=now, lease=LEARNING_LEASE):
+                    return
+                found = [site.id for site in sites.everything(session)]
+            for site_id in found:
+                if self.ending.is_set():
+                    return
+                for version in learning.teach(database, site_id, _spam):
+                    log.info(
+                        "layer_learnt", site=show("site", site_id), layer=policies.label(version), why=version.content["why"]
+                    )
+        except SQLAlchemyError as error:
+            log.warning("learning_failed", error=type(error).__name__)
+        except Exception as error:
+            log.exception("learning_failed", error=type(error).__name__)
 
     def _draw(self) -> None:
         """Draw each site's comments for the audit, one relay at a time."""
@@ -135,6 +171,12 @@ class Relay:
             return False
         self._due[what] = time.monotonic() + every
         return True
+
+
+@cache
+def _spam() -> spam.SpamScorer:
+    """Load the spam model without the catalogue, which would bring the runtime of the other models along."""
+    return spam.SpamScorer(spam.BUNDLED)
 
 
 def main() -> None:

@@ -41,6 +41,8 @@ class Subject(StrEnum):
     BANNED_WORDS = "banned_words"
     SUSPECT_WORDS = "suspect_words"
     SETTINGS = "settings"
+    SPAM_LAYER = "spam_layer"
+    TOXICITY_LAYER = "toxicity_layer"
 
 
 class Site(Identified, Base):
@@ -101,7 +103,10 @@ class Key(Identified, OfSite, Base):
 
 
 class Version(Identified, OfSite, Base):
-    """One immutable version of a policy, a word list or the settings of a site."""
+    """One immutable version of a policy, a word list, the settings or a layer of a site.
+
+    Of a layer that another one followed the weights are forgotten, as what they were learnt from may be.
+    """
 
     __tablename__ = "version"
     __table_args__ = table(UniqueConstraint("site_id", "subject", "name", "number"))
@@ -118,7 +123,7 @@ class Activation(Identified, OfSite, Base):
     """The fact that a version came into force; the newest row of a subject is the one in force.
 
     A row with a post holds for that post alone and goes before the site's; without a version it gives the
-    post back to the site's.
+    post back to the site's, or takes the site's layer out of use.
     """
 
     __tablename__ = "activation"

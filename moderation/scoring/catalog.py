@@ -19,6 +19,7 @@ from typing import Final
 from moderation.scoring.choice import BUNDLED, Chosen
 from moderation.scoring.onnx import OnnxScorer
 from moderation.scoring.scorer import Scorer, ScoringFailed
+from moderation.scoring.spam import BUNDLED as BUNDLED_SPAM
 from moderation.scoring.spam import SpamScorer
 
 USE_FILE: Final = "use.json"
@@ -124,7 +125,7 @@ def _bundled(calibration_file: str) -> Scorer:
 
 @cache
 def _spam() -> SpamScorer:
-    return SpamScorer(_FOLDER / "spam.npz")
+    return SpamScorer(BUNDLED_SPAM)
 
 
 @cache

@@ -13,11 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation.scoring.spam import BUCKETS, COUNTS
+from moderation.scoring.spam import BUCKETS, COUNTS, Features
 
 Floats = NDArray[np.float64]
-Features = tuple[NDArray[np.int64], Floats]
-"""Columns and values of a sparse row, as `moderation.scoring.spam.features` returns them."""
 
 FOLDED: Final = 1 << 12
 """Columns that the spam model's hash buckets are folded into: a site has thousands of decisions, not millions."""

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from moderation.scoring.layer import LEAST_GAIN, NO_FEATURES, Features, Layer, Shape, logit, probability
+from moderation.scoring.layer import LEAST_GAIN, NO_FEATURES, Layer, Shape, logit, probability
+from moderation.scoring.spam import Features
 
 FROM: Final = 10
 """Decisions that a comparison needs, and so the example from which on a layer can be used."""

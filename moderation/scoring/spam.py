@@ -30,6 +30,12 @@ COUNTS: Final = (
 MOST_CHARACTERS: Final = 4000
 """A longer text is judged by its first and last half of this many characters: spam sells at one end or the other."""
 
+Features = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Columns and values of a sparse row."""
+
+BUNDLED: Final = Path(__file__).parent / "bundled" / "spam.npz"
+"""The model that comes with the package."""
+
 _LINK: Final = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
 _SHORT: Final = re.compile(
     r"\b(?:bit\.ly|goo\.gl|tinyurl\.com|t\.co|ow\.ly|is\.gd|t\.me|wa\.me|cutt\.ly|rebrand\.ly|shorturl\.at)/\S",
@@ -56,7 +62,7 @@ _SUBSCRIBE: Final = re.compile(
 _WORD: Final = re.compile(r"[^\W_]+|[$€£!?]")
 
 
-def features(text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def features(text: str) -> Features:
     """Hashed n-grams and content counts of a text as its author wrote it.
 
     Returns bucket numbers and values of a sparse row of `BUCKETS` + len(`COUNTS`) columns; the n-gram part has Euclidean
@@ -136,11 +142,18 @@ class SpamScorer:
 
     def score(self, texts: Sequence[str]) -> list[float]:
         """Probability from 0 to 1 that each text is spam, judged by its content alone, at 8 spam comments in 100."""
-        return [float(self._curve(np.array(self.logit(text)))) for text in texts]
+        return [self.of(features(text)) for text in texts]
 
     def logit(self, text: str) -> float:
         """Compute the linear model's raw value."""
-        columns, values = features(text)
+        return self._logit(features(text))
+
+    def of(self, read: Features) -> float:
+        """Return what ``score`` returns for the text that was read with ``features``."""
+        return float(self._curve(np.array(self._logit(read))))
+
+    def _logit(self, read: Features) -> float:
+        columns, values = read
         return float(self._weights[columns] @ values) + self._bias
 
     def parts(self, text: str) -> dict[str, float]:

@@ -4,7 +4,7 @@ A model that fails or is missing is logged and leaves its values absent; the pol
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -13,7 +13,7 @@ from moderation.scoring.catalog import ModelMissing, Shelf, bundled, in_version
 from moderation.scoring.choice import BUNDLED, BY_THE_INSTALLATION, Chosen, SiteModels
 from moderation.scoring.explain import Drivers, drivers, text_without
 from moderation.scoring.scorer import Scorer, ScoringFailed
-from moderation.scoring.spam import SpamScorer
+from moderation.scoring.spam import Features, SpamScorer, features
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,10 @@ UNSCORED = "none"
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What the models said of one text: None where a model failed. ``beside`` is what the site's second model said."""
+    """What the models said of one text: None where a model failed.
+
+    ``beside`` is what the site's second model said, ``read`` what the spam model looked at.
+    """
 
     values: dict[str, float] | None
     spam: float | None
@@ -31,6 +34,7 @@ class Scored:
     model: str = BUNDLED
     engine: str = "onnx"
     beside: "Beside | None" = None
+    read: Features | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +110,16 @@ class Models:
         found = self._toxicity(text, models.live)
         # Who pinned a version wants scores of it or none, not even half of them.
         withheld = found is None and models.live is not None and models.live.version is not None
-        spam = None if withheld else self._spam(text)
+        read = None if withheld else features(text)
         second = self._toxicity(text, models.beside) if beside and models.beside is not None else None
         return Scored(
             found.values if found else None,
-            spam,
+            self.spam.of(read) if read is not None else None,
             f"{found.model_version if found else UNSCORED} {self.spam.version}",
             model=named(found.model_version if found else UNSCORED),
             engine=found.engine if found else UNSCORED,
             beside=second,
+            read=read,
         )
 
     def explain(
@@ -152,13 +157,6 @@ class Models:
         if chosen is not None and chosen.name != BUNDLED:
             raise ModelMissing(f"the model {chosen.name} is not installed here")
         return in_version(self.toxicity, chosen.version if chosen is not None else None)
-
-    def _spam(self, text: str) -> float | None:
-        try:
-            return self.spam.score([text])[0]
-        except ScoringFailed as error:
-            log.warning("scoring_failed", model=self.spam.version, error=str(error))
-            return None
 
     def _toxicity(self, text: str, chosen: Chosen | None) -> Beside | None:
         try:

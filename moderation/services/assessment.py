@@ -4,7 +4,7 @@ The same ``assess`` serves the worker and the doors that must answer at once. A 
 leaves the scores absent; the policy then puts the comment before a human.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -27,6 +27,7 @@ from moderation.services import facts, openness, policies, posts
 from moderation.services.asking import Scored, Scoring, named
 from moderation.services.authors import AuthorClaim
 from moderation.services.decisions import NewCase, Outcome
+from moderation.services.layers import NO_LAYERS, Layers
 from moderation.services.posts import PostReference
 
 AUDIT_HARM = 0.1
@@ -35,12 +36,16 @@ AUDIT_HARM = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """What was found out about a revision and what the policies make of it."""
+    """What was found out about a revision and what the policies make of it.
+
+    ``scored`` is what the models said; the signals hold what the site's own ``layers`` (versions by subject) made of it.
+    """
 
     signals: dict[str, Any]
     scored: Scored
     ruling: Ruling
     shadow: Ruling | None
+    layers: dict[str, str] = field(default_factory=dict)
 
 
 def assess(
@@ -51,16 +56,18 @@ def assess(
     shadow: Policy | None = None,
     *,
     models: SiteModels = BY_THE_INSTALLATION,
+    layers: Layers = NO_LAYERS,
 ) -> Assessed:
     """Score, measure and judge one revision; needs no database and no transaction.
 
     What a model says of a language that it does not know is told to nobody and kept nowhere.
     """
     scored = score(signals.text_to_score(revision, given), models)
-    found = signals.compute(revision, given, scored.values, scored.spam)
+    own, used = layers.apply(scored)
+    found = signals.compute(revision, given, own.values, own.spam)
     if found.get("language_served") is False:
         scored = _without_guesses(scored, str(found["language"]))
-    return Assessed(found, scored, evaluate(policy, found), evaluate(shadow, found) if shadow else None)
+    return Assessed(found, scored, evaluate(policy, found), evaluate(shadow, found) if shadow else None, used)
 
 
 def _without_guesses(scored: Scored, language: str) -> Scored:
@@ -125,7 +132,7 @@ def check(database: Database, score: Scoring, site_id: UUID, request: CheckReque
         author_name=request.author.name or None if request.author else None,
         author_url=request.author.url if request.author else None,
     )
-    found = assess(revision, given, score, in_force.policy, models=in_force.models)
+    found = assess(revision, given, score, in_force.policy, models=in_force.models, layers=in_force.layers)
     explained = explain(found.ruling, found.signals)
     return Checked(
         verdict=str(found.ruling.verdict),
@@ -151,7 +158,15 @@ class Prepared:
         """Return what the models that the site chose and the policies make of it."""
         in_force, gathered = self.in_force, self.gathered
         shadow = in_force.shadow[0] if in_force.shadow else None
-        return assess(gathered.revision, gathered.facts, score, in_force.policy, shadow, models=in_force.models)
+        return assess(
+            gathered.revision,
+            gathered.facts,
+            score,
+            in_force.policy,
+            shadow,
+            models=in_force.models,
+            layers=in_force.layers,
+        )
 
 
 def awaits(session: Session, comment: Comment, revision: int) -> bool:
@@ -195,7 +210,7 @@ def record(session: Session, comment: Comment, prepared: Prepared, assessed: Ass
         reasons=reasons,
         policy=in_force.policy_label,
         assessment_id=live.id,
-        versions={**in_force.versions, "model": scored.model_version},
+        versions={**in_force.versions, **assessed.layers, "model": scored.model_version},
         case=case,
     )
 

@@ -43,7 +43,7 @@ def try_on(database: Database, score: Scoring, site_id: UUID, policy: Policy, te
         site = session.get_one(Site, site_id)
         in_force = policies.in_force(session, site_id)
         given = signals.Facts(author=STANDINGS[standing], **facts.site_facts(site, in_force))
-    found = assess(signals.Revision(body=text), given, score, policy, models=in_force.models)
+    found = assess(signals.Revision(body=text), given, score, policy, models=in_force.models, layers=in_force.layers)
     return explain(found.ruling, found.signals)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -19,11 +19,18 @@ from moderation.policy.rules import Policy
 from moderation.policy.shipped import SHIPPED
 from moderation.scoring.choice import SETTING, BadChoice, SiteModels
 from moderation.services import audit
+from moderation.services.layers import Layers
+
+LAYERS: Final = frozenset({Subject.SPAM_LAYER, Subject.TOXICITY_LAYER})
+"""What a site learnt by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What decides about a comment: the policy, the lists, and the ids of all that was used."""
+    """What decides about a comment: the policy, the lists, and the ids of all that is used whatever the comment.
+
+    Whether a layer took part is known only once the comment is scored (`Layers.apply`).
+    """
 
     policy: Policy
     policy_label: str
@@ -33,6 +40,7 @@ class InForce:
     suspect: dict[str, Any]
     settings: dict[str, Any]
     models: SiteModels
+    layers: Layers
     versions: dict[str, str]
 
 
@@ -110,8 +118,8 @@ def activate(session: Session, version: Version, *, by: str, now: datetime, post
     session.flush()
 
 
-def deactivate(session: Session, site_id: UUID, subject: Subject, *, post_id: UUID, by: str, now: datetime) -> None:
-    """Give a post back to what is in force for its site."""
+def deactivate(session: Session, site_id: UUID, subject: Subject, *, by: str, now: datetime, post_id: UUID | None = None) -> None:
+    """Give a post back to what is in force for its site; without a post, let nothing of the subject be in force."""
     session.add(
         Activation(
             id=new_id(),
@@ -249,7 +257,8 @@ def _in_force(session: Session, site_id: UUID, versions: Mapping[Subject, UUID |
         suspect=chosen[Subject.SUSPECT_WORDS].content if Subject.SUSPECT_WORDS in chosen else {},
         settings=settings,
         models=SiteModels.of(settings),
-        versions={str(subject): used.label for subject, used in chosen.items()},
+        layers=Layers.of({subject: (used.label, used.content) for subject, used in chosen.items() if subject in LAYERS}),
+        versions={str(subject): used.label for subject, used in chosen.items() if subject not in LAYERS},
     )
 
 

@@ -1,6 +1,7 @@
 """The relay announces what the clock makes due where there is a mail server, and draws for the audit."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,11 @@ from sqlalchemy.orm import Session
 from moderation.config import Settings
 from moderation.database import Database
 from moderation.ids import new_id, show
-from moderation.models import Message, NoticePlan, Site
+from moderation.models import Message, NoticePlan, Site, Version
 from moderation.runtime import Runtime
-from moderation.services import desk
+from moderation.scoring import catalog
+from moderation.scoring.spam import SpamScorer
+from moderation.services import desk, learning
 from workers.relay import Relay
 
 
@@ -74,3 +77,42 @@ def test_comments_are_drawn_for_the_audit_of_every_site_by_one_relay_at_a_time(
     with runtime.database.reading() as session:
         (site,) = session.scalars(select(Site))
     assert drawn == [f"{show('site', site.id)} UTC"]
+
+
+def test_the_layers_of_every_site_learn_beside_the_relays_other_work_one_relay_at_a_time(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[str] = []
+
+    def note(_: Database, site_id: UUID, spam: Callable[[], SpamScorer]) -> list[Version]:
+        taught.append(f"{show('site', site_id)} {spam().version} {threading.current_thread().name}")
+        return []
+
+    monkeypatch.setattr(learning, "teach", note)
+    first, second = Relay(runtime), Relay(runtime)
+    second.name = "the relay of another machine"
+    for relay in (first, second):
+        relay._due["learn"] = 0.0
+        relay.turn()
+        assert relay._learning is not None
+        relay._learning.join()
+    with runtime.database.reading() as session:
+        (site,) = session.scalars(select(Site))
+    assert taught == [f"{show('site', site.id)} {catalog.spam().version} learn"]
+
+
+def test_learning_that_fails_is_logged_and_tried_again(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[UUID] = []
+
+    def fail(_: Database, site_id: UUID, _spam: Callable[[], SpamScorer]) -> list[Version]:
+        tried.append(site_id)
+        raise ValueError("no such lesson")
+
+    monkeypatch.setattr(learning, "teach", fail)
+    relay = Relay(runtime)
+    for _ in range(2):
+        relay._due["learn"] = 0.0
+        relay.turn()
+        assert relay._learning is not None
+        relay._learning.join()
+    assert len(tried) == 2
