@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "policy": "policy",
     "replay": "replay",
     "site": "sites",
+    "learning": "learning",
     "models": "models",
     "key": "keys",
     "moderator": "moderators",

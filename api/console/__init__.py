@@ -3,7 +3,20 @@
 ``blp`` has all pages: the other modules hang theirs on the door's blueprint as they are imported.
 """
 
-from api.console import account, desk, entrance, letter, notices, outlook, people, rules, several
+from api.console import account, desk, entrance, learning, letter, notices, outlook, people, rules, several
 from api.console.door import blp, identify
 
-__all__ = ["account", "blp", "desk", "entrance", "identify", "letter", "notices", "outlook", "people", "rules", "several"]
+__all__ = [
+    "account",
+    "blp",
+    "desk",
+    "entrance",
+    "identify",
+    "learning",
+    "letter",
+    "notices",
+    "outlook",
+    "people",
+    "rules",
+    "several",
+]

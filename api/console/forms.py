@@ -6,6 +6,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, val
 
 from api.schemas.fields import Line, Moment, Number, Text
 from moderation.models import DeliveryState, KeyKind, Openness, Role
+from moderation.services.learning import SUBJECTS
 from moderation.services.wording import LANGUAGES
 
 TABS = {
@@ -27,6 +28,12 @@ class Form(Schema):
         """marshmallow's options."""
 
         unknown = EXCLUDE
+
+
+class LayerForm(Form):
+    """Which of the site's own layers is meant."""
+
+    layer = fields.String(required=True, validate=validate.OneOf([str(subject) for subject in SUBJECTS]))
 
 
 class TabForm(Form):

@@ -46,6 +46,7 @@ SAID: Final = {
     "endpoint": "Done.",
     "replayed": "On its way again.",
     "notices": "Noted.",
+    "forgotten": "Forgotten.",
     "test-mail": "The mail server took it. Look for it in your inbox, and among unwanted mail.",
     "test": "A test event is on its way; look for it below in a moment.",
 }

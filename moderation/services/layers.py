@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moderation.models import Subject
 from moderation.scoring.layer import Layer
-from moderation.services.asking import Scored
+
+if TYPE_CHECKING:
+    # Whoever reads what is in force need not have room for the models.
+    from moderation.services.asking import Scored
 
 TOXICITY: Final = "toxicity"
 """The attribute that a site sets right."""
@@ -34,7 +37,7 @@ class Layers:
             names={subject: name for subject, (name, _) in versions.items()},
         )
 
-    def apply(self, scored: Scored) -> tuple[Scored, dict[str, str]]:
+    def apply(self, scored: "Scored") -> tuple["Scored", dict[str, str]]:
         """Return the site's own scores, and the versions of the layers that took part, by subject.
 
         A layer over another version of a model than the one that scored takes no part: it would mean nothing.

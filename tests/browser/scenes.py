@@ -145,6 +145,7 @@ def moderating(morning: Morning, page: Page) -> Iterator[str]:
         ("console-empty", "queue?tab=escalated"),
         ("console-overview", "overview"),
         ("console-behind", "overview/comments?of=newcomers"),
+        ("console-learning", "learning"),
         ("console-posts", "posts"),
         ("console-words", "words"),
         ("console-wording", "reasons"),

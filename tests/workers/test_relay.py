@@ -1,5 +1,7 @@
 """The relay announces what the clock makes due where there is a mail server, and draws for the audit."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -116,3 +118,9 @@ def test_learning_that_fails_is_logged_and_tried_again(runtime: Runtime, monkeyp
         assert relay._learning is not None
         relay._learning.join()
     assert len(tried) == 2
+
+
+def test_a_relay_has_no_room_for_the_models_runtime() -> None:
+    looked = "import sys, workers.relay; print({'onnxruntime', 'tokenizers'} & sys.modules.keys())"
+    found = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from moderation.ids import new_id
 from moderation.models import Activation, Assessment, Audit, Comment, Decision, Score, Subject, Version
 from moderation.policy.verdict import Verdict
 from moderation.scoring import catalog
@@ -17,10 +16,9 @@ from moderation.services.layers import LAYER, NO_LAYERS
 from moderation.services.learning import Standing, Why
 from moderation.services.lessons import Source
 from tests.moderation.services.conftest import ABUSIVE, CIVIL
+from tests.moderation.services.lessons_of import ADVERT, TALK, study
 
 SPAM_REASON = 5
-ADVERT = "Our raffle for the harvest festival has wonderful prizes, tickets with Brother Anselm, number {}"
-TALK = "Rents in our quarter rose again, and nobody at city hall will say why, year {}"
 
 
 def watch(blog: Any) -> None:
@@ -171,22 +169,8 @@ def test_where_much_is_published_unread_nothing_is_used_before_the_audit_is_read
     assert (standing(blog).why, standing(blog).used) == (Why.UNREAD, False)
 
 
-def study(blog: Any, sources: dict[Source, int], *, unread: int) -> learning.Study:
-    """Return lessons of these sources, each half adverts, beside so many comments that nobody read."""
-    found, texts = [], {}
-    for source, count in sources.items():
-        for number in range(count):
-            lesson = lessons.Lesson(id=new_id(), at=blog.start, positive=number % 2 == 0, source=source, revision_id=None)
-            found.append(lesson)
-            texts[lesson.id] = (ADVERT if lesson.positive else TALK).format(number)
-    return learning.Study(
-        site_id=blog.site_id, subject=Subject.SPAM_LAYER, since=None, after=0, lessons=found, texts=texts, base="",
-        scores=dict.fromkeys(texts, 0.0), unread=unread,
-    )  # fmt: skip
-
-
 def test_corrections_teach_but_prove_nothing(sqlite_blog: Any) -> None:
-    found = learning.learn(study(sqlite_blog, {Source.CORRECTION: 40}, unread=0), catalog.spam)
+    found = learning.learn(study(sqlite_blog.site_id, {Source.CORRECTION: 40}, unread=0), catalog.spam)
     assert found.layer.weights.any()
     assert (found.compared.compared, found.why) == (0, Why.FEW)
 
@@ -202,7 +186,7 @@ def test_a_comment_of_the_audit_stands_for_those_that_nobody_read(
         return learnt(shape, seen, base=base)
 
     monkeypatch.setattr("moderation.services.learning.learnt", note)
-    learning.learn(study(sqlite_blog, {Source.QUEUE: 2, Source.AUDIT: 10}, unread=unread), catalog.spam)
+    learning.learn(study(sqlite_blog.site_id, {Source.QUEUE: 2, Source.AUDIT: 10}, unread=unread), catalog.spam)
     assert [example.weight for example in seen] == [1] * 2 + [weight] * 10
 
 
