@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -16,8 +16,11 @@ from moderation.policy.shipped import SHIPPED
 from moderation.scoring import catalog
 from moderation.scoring.choice import BUNDLED, ENGINES, BadChoice, Chosen
 from moderation.scoring.scorer import Scorer
+from moderation.services import policies, sites
 from moderation.services.asking import Explained, Models
-from moderation.services.assessment import assess
+from moderation.services.assessment import Assessed, assess
+from moderation.services.layers import NO_LAYERS, Layers
+from moderation.services.learning import SUBJECTS
 from moderation.signals.quotation import own_words
 from moderation.signals.schema import SIGNALS, Kind, SignalValue
 
@@ -42,6 +45,9 @@ LONGEST: Final = 20_000
 @click.option("--edited", is_flag=True, help="It is not the first text of the comment.")
 @click.option("--model", default=BUNDLED, show_default=True, metavar="NAME", help="The model to ask; see `tidegate models list`.")
 @click.option("--engine", type=click.Choice(ENGINES), default="onnx", show_default=True, help="What runs it.")
+@click.option(
+    "--site", metavar="NAME", help="Let what this site learnt correct the scores (docs/learning.md); asks its database."
+)
 @click.option("--all", "everything", is_flag=True, help="List the signals that are at rest, too.")
 @shelled
 def explain(
@@ -55,9 +61,10 @@ def explain(
     edited: bool,
     model: str,
     engine: str,
+    site: str | None,
     everything: bool,
 ) -> None:
-    """Show what a policy makes of TEXT, and why; no database is needed.
+    """Show what a policy makes of TEXT, and why; no database is needed without --site.
 
     The verdict, each rule that matched with its evidence, what was measured, and the words that drive the scores. - reads the
     text from standard input.
@@ -74,6 +81,7 @@ def explain(
         ),
         models,
         chosen,
+        layers=_layers(shell, site) if site is not None else NO_LAYERS,
     )
     explained = explain_ruling(found.ruling, found.signals)
     own = own_words(body, [post] if post is not None else [])
@@ -82,9 +90,11 @@ def explain(
         "policy": chosen.name,
         "model": found.scored.model_version,
         **explained.as_json(),
+        **({"learnt": _learnt(found)} if site is not None else {}),
         "explanation": driven.as_json(body),
     }
-    shell.show(answer, [*_lines(explained, chosen, found.signals, everything=everything), *_driven(driven, body)])
+    lines = [*_lines(explained, chosen, found.signals, everything=everything), *_driven(driven, body)]
+    shell.show(answer, lines if site is None else [*lines, *_corrected(found, site)])
 
 
 def scorer_of(shell: Shell, name: str, engine: str) -> Scorer:
@@ -95,6 +105,31 @@ def scorer_of(shell: Shell, name: str, engine: str) -> Scorer:
         return catalog.Shelf(shell.settings.models_folder).scorer(Chosen(name, engine))
     except BadChoice as error:
         raise Fault(f"{error}", USAGE) from error
+
+
+def _layers(shell: Shell, site: str) -> Layers:
+    with shell.database.reading() as session:
+        return policies.in_force(session, sites.find(session, site).id).layers
+
+
+def _learnt(found: Assessed) -> list[dict[str, Any]]:
+    """Return what the site's layers made of the shared scores; empty where none is in force over these models."""
+    shared = {**(found.scored.values or {}), "spam": found.scored.spam}
+    names = {str(subject): name for subject, name in SUBJECTS.items()}
+    return [
+        {"score": names[subject], "layer": layer, "shared": shared[names[subject]], "own": found.signals.get(names[subject])}
+        for subject, layer in found.layers.items()
+    ]
+
+
+def _corrected(found: Assessed, site: str) -> Iterator[str]:
+    learnt = _learnt(found)
+    yield ""
+    if not learnt:
+        yield f"Nothing that {site} learnt corrects these scores (tidegate learning show {site})."
+    for each in learnt:
+        shared, own = _shown(each["shared"]), _shown(each["own"])
+        yield f"{each['score']}: {shared} by the shared model, {own} by {site}'s layer {each['layer']}"
 
 
 def _policy(name: str) -> Policy:

@@ -6,7 +6,7 @@ from moderation.database import Database
 from moderation.models import Subject
 from moderation.services import learning, sites
 from tests.moderation.commands.conftest import Cli, answer
-from tests.moderation.services.lessons_of import taught
+from tests.moderation.services.lessons_of import ADVERT, taught
 
 
 @pytest.fixture
@@ -47,3 +47,17 @@ def test_a_site_that_is_none_has_learnt_nothing(cli: Cli, installed: Database) -
     for command in ("show", "reset"):
         cli("learning", command, "elsewhere", code=3)
     cli("learning", "reset", "blog", "--layer", "anger", code=2)
+
+
+def test_explain_says_what_the_site_made_of_the_shared_score(cli: Cli, learnt: Database) -> None:
+    text = ADVERT.format("next")
+    (spam,) = answer(cli("explain", text, "--site", "blog", "--json"))["learnt"]
+    assert (spam["score"], spam["layer"]) == ("spam", "spam@1")
+    assert spam["shared"] < 0.5 < spam["own"]
+    assert f"by the shared model, {spam['own']:.2f} by blog's layer spam@1" in cli("explain", text, "--site", "blog").stdout
+    without = answer(cli("explain", text, "--json"))
+    assert "learnt" not in without
+    assert without["signals"]["spam"] == spam["shared"]
+    cli("learning", "reset", "blog")
+    assert "Nothing that blog learnt corrects these scores" in cli("explain", text, "--site", "blog").stdout
+    cli("explain", text, "--site", "elsewhere", code=3)
