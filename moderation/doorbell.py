@@ -20,7 +20,7 @@ from moderation.breaker import Breaker, Open
 log = structlog.get_logger(__name__)
 
 BELL_MS = 1000
-QUEUES = {"moderate": "moderate", "notify": "deliver", "publish": "deliver", "message": "deliver"}
+QUEUES = {"moderate": "moderate", "explain": "moderate", "notify": "deliver", "publish": "deliver", "message": "deliver"}
 """The task queue whose workers do each kind of job."""
 
 TASKS = {"moderate": "workers.tasks.moderate", "deliver": "workers.tasks.deliver"}

@@ -29,6 +29,8 @@ PLACES = {
     "worker.scoring": "a comment's facts are read and it is about to be scored",
     "worker.before_finish_commit": "a decision is complete but not yet committed",
     "worker.after_finish": "a decision is committed",
+    "explain.searching": "a comment is about to be explained",
+    "explain.before_commit": "an explanation is complete but not yet committed",
     "deliver.before_send": "a delivery is claimed and not sent",
     "deliver.after_send": "a delivery is answered and the answer not stored",
     "deliver.after_mark": "a delivery's outcome is stored",

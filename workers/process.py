@@ -55,6 +55,7 @@ class WorkerProcess:
         if "moderate" in self.queues:
             # Imported where it is used: Celery's main process and a deliver worker have no room for the models.
             from moderation.services.asking import Models  # noqa: PLC0415
+            from moderation.services.explaining import Explainer  # noqa: PLC0415
             from moderation.services.moderating import Moderator  # noqa: PLC0415
             from moderation.signals import language  # noqa: PLC0415
             from workers.models import PatientModels  # noqa: PLC0415
@@ -66,7 +67,9 @@ class WorkerProcess:
                 _trim()
             ring = partial(self.runtime.doorbell.ring, "moderate")
             moderator = Moderator(self.runtime.database, models, settings.secret, self.name, ring=ring)
-            self._drains["moderate"] = moderator.drain
+            explainer = Explainer(self.runtime.database, models, self.name, moderator.settle)
+            # What is explained was judged before, and gives way to what is not judged yet.
+            self._drains["moderate"] = lambda stop: moderator.drain(stop) + explainer.drain(stop)
         if "deliver" in self.queues:
             from moderation.outbound.http import Client  # noqa: PLC0415
             from moderation.services import delivery  # noqa: PLC0415

@@ -2,10 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from unicodedata import category, name
 
 from moderation.ids import show as public_id
@@ -28,6 +28,32 @@ KINDS: Final = {
     CaseKind.AUDIT: "The machine let this through. It was drawn by chance, so that we learn what slips past.",
 }
 VERDICTS: Final = {"approve": "approved", "flag": "asked a person about", "reject": "rejected", "undo": "undid the decision on"}
+SPAM_PARTS: Final = {
+    "words": "its words",
+    "links": "links",
+    "shortened_links": "shortened links",
+    "bare_domains": "names of websites",
+    "mail_addresses": "mail addresses",
+    "phone_numbers": "telephone numbers",
+    "money": "sums of money",
+    "handles": "accounts to write to",
+    "capitals": "capital letters",
+    "digits": "many digits",
+    "exclamations": "exclamation marks",
+    "length": "its length",
+    "foreign_letters": "letters of another script",
+    "only_link": "nothing but a link",
+    "call_to_subscribe": "a call to subscribe or click",
+}
+"""What a spam score is made of, in words."""
+SPAM_BEHAVIOUR: Final = {
+    "link_rejected_before": "a link to where a rejected comment led",
+    "honeypot": "a field filled in that people do not see",
+    "newcomer": "a newcomer",
+}
+"""What speaks for advertising beside the words, by the signal that is true then."""
+LEAST_PART: Final = 0.2
+"""Smallest part of a spam score that is named, in log odds."""
 SAID: Final = {
     "policy": "This policy decides from now on about what comes in. What waits already still waits for a person.",
     "thresholds": "The new thresholds are in force.",
@@ -59,8 +85,11 @@ __all__ = [
     "VERDICTS",
     "Piece",
     "ago",
+    "behaviour",
     "changes",
+    "driven",
     "lasting",
+    "parts",
     "percent",
     "pieces",
     "public_id",
@@ -73,10 +102,11 @@ __all__ = [
 class Piece:
     """A stretch of a text, with its name where it is not ``plain``.
 
-    ``hidden`` character, ``stack`` of accents, word of ``mixed`` scripts, ``old`` words that went or ``new`` ones.
+    ``hidden`` character, ``stack`` of accents, word of ``mixed`` scripts, ``old`` words that went or ``new`` ones, or a score's
+    ``driver``.
     """
 
-    kind: Literal["plain", "hidden", "stack", "mixed", "old", "new"]
+    kind: Literal["plain", "hidden", "stack", "mixed", "old", "new", "driver"]
     text: str
     label: str = ""
 
@@ -145,6 +175,43 @@ def _words(text: str) -> Iterator[Piece]:
                 start = match.end()
     if start < len(text):
         yield Piece("plain", text[start:])
+
+
+def driven(text: str, scores: Sequence[Mapping[str, Any]]) -> Iterator[Piece]:
+    """Cut a text as ``pieces`` does, with the words marked that drive the scores of an explanation, and what each does to them.
+
+    What hides inside such a word is shown for what it is.
+    """
+    labels: dict[tuple[int, int], list[str]] = {}
+    for each in scores:
+        before = each["score"]
+        for word in each["words"]:
+            step = f"{each['attribute'].replace('_', ' ')} {threshold(before)} \u2192 {threshold(word['without'])}"
+            labels.setdefault((word["start"], word["end"]), []).append(step)
+            before = word["without"]
+    at = 0
+    for (start, end), steps in sorted(labels.items()):
+        yield from pieces(text[at:start])
+        for piece in pieces(text[start:end]):
+            yield Piece("driver", piece.text, "; ".join(steps)) if piece.kind == "plain" else piece
+        at = end
+    yield from pieces(text[at:])
+
+
+def parts(spam_parts: Mapping[str, float]) -> list[str]:
+    """Return what makes a text read like advertising, the strongest first."""
+    ranked = sorted(spam_parts.items(), key=lambda part: (-part[1], part[0]))
+    return [SPAM_PARTS[name] for name, added in ranked if added >= LEAST_PART]
+
+
+def behaviour(signals: Mapping[str, Any]) -> list[str]:
+    """Return what beside its words makes a comment look like advertising."""
+    copies, recent = signals.get("near_copies") or 0, signals.get("author_recent") or 0
+    return [
+        *([f"nearly the same text by {copies} authors within a day"] if copies > 1 else []),
+        *([f"{recent} comments by its author within five minutes"] if recent > 1 else []),
+        *(words for name, words in SPAM_BEHAVIOUR.items() if signals.get(name) is True),
+    ]
 
 
 def changes(before: str, after: str) -> list[Piece] | None:

@@ -131,6 +131,35 @@ class DecisionOut(Schema):
     decided_at = fields.String()
 
 
+class DrivingWordOut(Schema):
+    """A word that drives a score."""
+
+    start = fields.Integer(metadata={"description": "where it begins in the body, in code points"})
+    end = fields.Integer()
+    text = fields.String()
+    without = fields.Float(metadata={"description": "the score of the body without this word and those before it in the list"})
+
+
+class DrivenScoreOut(Schema):
+    """A score with the words that drive it, the strongest first."""
+
+    attribute = fields.String()
+    score = fields.Float()
+    without = fields.Float(metadata={"description": "the score of the body without all of these words"})
+    words = fields.List(fields.Nested(DrivingWordOut))
+
+
+class ExplanationOut(Schema):
+    """Which words drive the scores of a comment that was held or rejected."""
+
+    scores = fields.List(fields.Nested(DrivenScoreOut), metadata={"description": "scores of 0.15 and more, the highest first"})
+    spam_parts = fields.Dict(
+        keys=fields.String(),
+        values=fields.Float(),
+        metadata={"description": "what each part of the text adds to the log odds of spam; empty where the spam score is low"},
+    )
+
+
 class CommentOut(Schema):
     """A comment as it stands now."""
 
@@ -151,6 +180,11 @@ class CommentOut(Schema):
     signals = fields.Dict()
     not_evaluated = fields.List(fields.String())
     model = fields.String(allow_none=True)
+    explanation = fields.Nested(
+        ExplanationOut,
+        allow_none=True,
+        metadata={"description": "for secret keys; null until the words were looked for, and where nothing is held"},
+    )
     created_at = fields.String()
     submitted_at = fields.String(allow_none=True)
     revised_at = fields.String(allow_none=True)

@@ -149,7 +149,7 @@ def _for_its_author(found: dict[str, Any]) -> dict[str, Any]:
     decision = found["decision"]
     if decision is not None:
         decision = {**decision, "policy": None, "reasons": [{"reason": each.get("reason")} for each in decision["reasons"]]}
-    return {**found, "decision": decision, "scores": {}, "signals": {}, "not_evaluated": [], "model": None}
+    return {**found, "decision": decision, "scores": {}, "signals": {}, "not_evaluated": [], "model": None, "explanation": None}
 
 
 def _view(comment_id: UUID) -> CommentView:

@@ -29,6 +29,7 @@ from moderation.models.delivery import (
     Publisher,
 )
 from moderation.models.event import Event
+from moderation.models.explanation import Explanation
 from moderation.models.follower import Follower, Following
 from moderation.models.job import Heartbeat, Job, JobKind, Lease, Priority
 from moderation.models.label import Label
@@ -71,6 +72,7 @@ __all__ = [
     "Endpoint",
     "EndpointState",
     "Event",
+    "Explanation",
     "FailedSignIn",
     "Follower",
     "Following",

@@ -19,6 +19,7 @@ class JobKind(StrEnum):
     NOTIFY = "notify"
     PUBLISH = "publish"
     MESSAGE = "message"
+    EXPLAIN = "explain"
 
 
 class Priority(IntEnum):

@@ -54,6 +54,12 @@ class Chosen:
         return {"name": self.name, "engine": self.engine, **({"version": self.version} if self.version else {})}
 
     @classmethod
+    def that_gave(cls, version: str, engine: str) -> "Chosen":
+        """Return the choice of exactly the model whose scores have this version; raises `BadChoice` for what is no version."""
+        name = version.partition("+")[0]
+        return cls(BUNDLED if name.startswith(f"{BUNDLED}-") else name, engine, version)
+
+    @classmethod
     def read(cls, stored: Any) -> "Chosen":
         """Read what ``as_json`` returned; raises `BadChoice`."""
         if not isinstance(stored, Mapping) or not stored.keys() <= {"name", "engine", "version"}:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final
+from typing import Any, Final
 
 from moderation.text import normalise
 
@@ -121,6 +121,21 @@ def drivers(score: Score, body: str, quoted: Sequence[tuple[int, int]] = ()) -> 
     passage = _passage(asked, high)
     singles = _singles(asked, passage, high)
     return [_drivers(asked, passage, singles, name, len(high) - place) for place, name in enumerate(high)]
+
+
+def in_words(found: Mapping[str, Any], body: str) -> dict[str, Any]:
+    """Return what was found about a text, with its words and, for each score, what is left of it without all of them."""
+    return {
+        **found,
+        "scores": [
+            {
+                **each,
+                "without": each["words"][-1]["without"] if each["words"] else each["score"],
+                "words": [{**word, "text": body[word["start"] : word["end"]]} for word in each["words"]],
+            }
+            for each in found["scores"]
+        ],
+    }
 
 
 @dataclass(frozen=True, slots=True)

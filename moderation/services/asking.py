@@ -11,7 +11,7 @@ import structlog
 
 from moderation.scoring.catalog import ModelMissing, Shelf, bundled, in_version
 from moderation.scoring.choice import BUNDLED, BY_THE_INSTALLATION, Chosen, SiteModels
-from moderation.scoring.explain import Drivers, drivers, text_without
+from moderation.scoring.explain import Drivers, drivers, in_words, text_without
 from moderation.scoring.scorer import Scorer, ScoringFailed
 from moderation.scoring.spam import Features, SpamScorer, features
 
@@ -54,21 +54,13 @@ class Explained:
     drivers: tuple[Drivers, ...]
     spam_parts: dict[str, float]
 
+    def places(self) -> dict[str, Any]:
+        """Return plain dictionaries, lists and numbers; words are places in the text and not the text itself."""
+        return {"scores": [asdict(each) for each in self.drivers], "spam_parts": self.spam_parts}
+
     def as_json(self, body: str) -> dict[str, Any]:
-        """Return plain dictionaries and lists, with the words as they stand in the text that was explained."""
-        return {
-            "model": self.model_version,
-            "scores": [
-                {
-                    "attribute": each.attribute,
-                    "score": each.score,
-                    "without": each.without,
-                    "words": [{**asdict(word), "text": body[word.start : word.end]} for word in each.words],
-                }
-                for each in self.drivers
-            ],
-            "spam_parts": self.spam_parts,
-        }
+        """Return the same with the words as they stand in the text that was explained, and the model."""
+        return {"model": self.model_version, **in_words(self.places(), body)}
 
 
 class Scoring(Protocol):
@@ -127,7 +119,7 @@ class Models:
         body: str,
         quoted: Sequence[tuple[int, int]],
         known: Collection[str],
-        models: SiteModels = BY_THE_INSTALLATION,
+        chosen: Chosen | None = None,
         /,
         before_each: Callable[[], None] = lambda: None,
     ) -> Explained:
@@ -136,7 +128,7 @@ class Models:
         Each model reads the text `MOST_SCORINGS` times at most. ``before_each`` is called before the toxicity model reads, and
         may raise to end the search. Raises `ScoringFailed` where that model is not there.
         """
-        scorer = self.scorer(models.live)
+        scorer = self.scorer(chosen)
 
         def toxicity(text: str) -> dict[str, float]:
             before_each()

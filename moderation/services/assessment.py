@@ -23,7 +23,7 @@ from moderation.policy.explain import explain
 from moderation.policy.rules import Policy
 from moderation.policy.verdict import Verdict
 from moderation.scoring.choice import BY_THE_INSTALLATION, LANGUAGES, SiteModels
-from moderation.services import facts, openness, policies, posts
+from moderation.services import explanations, facts, openness, policies, posts
 from moderation.services.asking import Scored, Scoring, named
 from moderation.services.authors import AuthorClaim
 from moderation.services.decisions import NewCase, Outcome
@@ -185,7 +185,7 @@ def record(session: Session, comment: Comment, prepared: Prepared, assessed: Ass
     """Store scores and assessments and return the outcome that they lead to, which the caller records (``decisions``)."""
     in_force, ruling = prepared.in_force, assessed.ruling
     scored = assessed.scored
-    _keep_scores(session, comment, prepared, scored, now=now)
+    scores = _keep_scores(session, comment, prepared, scored, now=now)
     live = _assessment(comment, prepared, assessed, ruling, (in_force.policy_label, in_force.policy_version_id), now=now)
     rows = [live]
     if assessed.shadow is not None and in_force.shadow is not None:
@@ -195,6 +195,8 @@ def record(session: Session, comment: Comment, prepared: Prepared, assessed: Ass
         rows.append(beside)
     store(session, *rows)
     facts.remember(session, comment, prepared.gathered, now=now)
+    if ruling.verdict is not Verdict.APPROVE:
+        explanations.ask_for(session, comment, prepared.gathered.revision.number, scores, now=now)
     reasons = tuple(match.as_json() for match in ruling.matched)
     case = None
     if ruling.verdict is Verdict.FLAG:
@@ -215,9 +217,11 @@ def record(session: Session, comment: Comment, prepared: Prepared, assessed: Ass
     )
 
 
-def _keep_scores(session: Session, comment: Comment, prepared: Prepared, scored: Scored, *, now: datetime) -> None:
+def _keep_scores(session: Session, comment: Comment, prepared: Prepared, scored: Scored, *, now: datetime) -> dict[str, float]:
+    """Store what the models said, and return what the one said that decides."""
     shared = {"revision_id": prepared.gathered.revision_id, "site_id": comment.site_id, "created_at": now}
     rows: list[dict[str, Any]] = []
+    values: dict[str, float] = {}
     if scored.values is not None:
         values = {**scored.values, **({"spam": scored.spam} if scored.spam is not None else {})}
         rows.append({
@@ -232,6 +236,7 @@ def _keep_scores(session: Session, comment: Comment, prepared: Prepared, scored:
         })  # fmt: skip
     for row in rows:
         insert_rows(session, Score, _insert_score(session.get_bind().dialect.name), [shared | row])
+    return values
 
 
 @cache

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
@@ -104,6 +105,20 @@ class Card:
     """A moderator took words out of the text."""
     history: list[Entry]
     bars: list[Bar]
+
+    @property
+    def driven(self) -> list[dict[str, Any]]:
+        """The explained scores that reached a threshold, all of them where none did; empty where nothing was explained."""
+        found = self.case.comment.explanation
+        scores: list[dict[str, Any]] = found["scores"] if found else []
+        crossed = {bar.name for bar in self.bars if bar.crossed}
+        return [each for each in scores if each["attribute"] in crossed] or scores
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The parts of the spam score, where that is among the explained ones."""
+        found = self.case.comment.explanation
+        return dict(found["spam_parts"]) if found and any(each["attribute"] == "spam" for each in self.driven) else {}
 
     @property
     def last(self) -> Entry | None:

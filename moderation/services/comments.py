@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 from moderation.errors import NotFound
 from moderation.ids import show
 from moderation.models import Assessment, Author, Comment, Decision, Mode, Post, Revision, Score, Status
-from moderation.services import decisions, posts
+from moderation.scoring.explain import in_words
+from moderation.services import decisions, explanations, posts
 from moderation.services.events import iso
+from moderation.services.explanations import HELD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,8 @@ class CommentView:
     """A comment as ``GET /v1/comments/{id}`` shows it.
 
     ``decision`` is the newest one on the current revision, None while it waits; ``scores`` are probabilities from 0 to 1 and
-    ``signals`` all that the policy saw, both of the current revision and empty while it waits. ``body`` is None once erased.
+    ``signals`` all that the policy saw, both of the current revision and empty while it waits. ``explanation`` names the words
+    that drive these scores, None until they were looked for and where nothing was held. ``body`` is None once erased.
     """
 
     id: str
@@ -40,6 +43,7 @@ class CommentView:
     signals: dict[str, Any]
     not_evaluated: list[str]
     model: str | None
+    explanation: dict[str, Any] | None
     created_at: str
     submitted_at: str | None
     revised_at: str | None
@@ -125,7 +129,7 @@ def decided_among(session: Session, comment_ids: Sequence[UUID]) -> set[UUID]:
 
 def fresh(comment: Comment, revision: Revision, *, post: Post, author: Author) -> CommentView:
     """Return a comment as it stands in the transaction that made it, which nobody needs to read back."""
-    return _shown(comment, revision, post=post, author=author, decision=None, assessment=None, score=None)
+    return _shown(comment, revision, post=post, author=author, decision=None, assessment=None, score=None, found=None)
 
 
 def views(session: Session, comments: Sequence[Comment]) -> list[CommentView]:
@@ -145,6 +149,7 @@ def _complete(session: Session, rows: Sequence[tuple[Comment, Post, Author, Revi
     decision_of: dict[UUID, Decision] = {}
     assessment_of: dict[UUID, Assessment] = {}
     score_of: dict[UUID, Score] = {}
+    found_of: dict[tuple[UUID, str], dict[str, Any]] = {}
     if decided:
         decision_of = {
             row.comment_id: row
@@ -168,8 +173,11 @@ def _complete(session: Session, rows: Sequence[tuple[Comment, Post, Author, Revi
         live = select(Score).where(Score.revision_id.in_(revision_ids), Score.mode == Mode.LIVE)
         for score in session.scalars(live.order_by(Score.created_at)):
             score_of[score.revision_id] = score
+        held = [revision.id for comment, _, _, revision in rows if comment.status in HELD and revision.id in score_of]
+        found_of = explanations.of(session, held) if held else {}
     shown = []
     for comment, post, author, revision in rows:
+        scored = score_of.get(revision.id)
         shown.append(
             _shown(
                 comment,
@@ -178,7 +186,8 @@ def _complete(session: Session, rows: Sequence[tuple[Comment, Post, Author, Revi
                 author=author,
                 decision=decision_of.get(comment.id),
                 assessment=assessment_of.get(comment.id),
-                score=score_of.get(revision.id),
+                score=scored,
+                found=found_of.get((revision.id, scored.model_version)) if scored is not None else None,
             )
         )
     return shown
@@ -193,6 +202,7 @@ def _shown(
     decision: Decision | None,
     assessment: Assessment | None,
     score: Score | None,
+    found: dict[str, Any] | None,
 ) -> CommentView:
     if decision is not None and decision.revision != comment.current_revision:
         decision = None
@@ -219,6 +229,7 @@ def _shown(
         signals=dict(assessment.signals) if assessment else {},
         not_evaluated=list(assessment.not_evaluated) if assessment else [],
         model=score.model_version if score else None,
+        explanation=in_words(found, revision.body) if found else None,
         created_at=iso(comment.created_at),
         submitted_at=iso(comment.submitted_at) if comment.submitted_at else None,
         revised_at=iso(revision.created_at) if revision.number > 1 else None,

@@ -21,7 +21,7 @@ from moderation.errors import AlreadyDecided
 from moderation.ids import new_id, show
 from moderation.models import Case, CaseKind, Comment, Decider, Decision, Status
 from moderation.policy.verdict import Verdict
-from moderation.services import audit, events, followers, messages
+from moderation.services import audit, events, explanations, followers, messages
 
 TAU = timedelta(hours=6)
 """How long a case waits to gain as much priority as one that is e times as harmful."""
@@ -193,6 +193,7 @@ def set_status(session: Session, comment: Comment, status: Status, *, now: datet
     """Change the status without a decision: a new revision, a withdrawal or an erasure by the author."""
     visible = changes.pop("visible_revision", comment.visible_revision)
     _change(session, comment, status=status, visible_revision=visible, **changes)
+    explanations.forget(session, comment.id)
     if status in {Status.WITHDRAWN, Status.ERASED}:
         close_case(session, comment, now=now)
         followers.forget(session, comment)

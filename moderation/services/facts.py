@@ -159,7 +159,6 @@ def gather(
     """
     found = known or around(session, [comment.id])[comment.id]
     site, post, author, stored = found.site, found.post, found.author, found.revision
-    parent = visible_text(session, comment.parent_id)
     view = normalise(stored.body)
     key = privacy.keyed_hash(secret, b"copies", comment.site_id.bytes)
     fingerprint = duplicates.fingerprint_of(view, key=key) if duplicates.counts_as_copy(view) else None
@@ -179,7 +178,7 @@ def gather(
         author=_record(session, author, at=comment.created_at, without=comment.id),
         post=signals.PostFacts(
             setting=post.openness_at(comment.created_at, openness.closes_after(in_force.settings)).value,
-            texts=[text for text in (post.title, post.excerpt, parent) if text],
+            texts=sources(session, comment, post),
         ),
         history=signals.HistoryFacts(
             near_copies_by_others=_near_copies(session, comment, fingerprint, unsaved, now=now) if fingerprint else 0,
@@ -193,6 +192,11 @@ def gather(
         **site_facts(site, in_force),
     )
     return Gathered(revision=revision, facts=facts, revision_id=stored.id, comment=comment, fingerprint=fingerprint, hosts=hosts)
+
+
+def sources(session: Session, comment: Comment, post: Post) -> list[str]:
+    """Return the texts that a comment may quote: its post's title and excerpt, and what is public of the comment it answers."""
+    return [text for text in (post.title, post.excerpt, visible_text(session, comment.parent_id)) if text]
 
 
 def site_facts(site: Site, in_force: InForce) -> dict[str, Any]:

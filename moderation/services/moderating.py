@@ -33,6 +33,9 @@ LEASE = timedelta(seconds=20)
 GROUP = 8
 """Comments stored in one transaction: they share a commit, and the first of them waits for seven more scores at most."""
 
+PATIENCE = 1.0
+"""Seconds that other work waits for this one to pause."""
+
 MOST_ATTEMPTS = 3
 """Claims after which a comment is no longer tried but put before a human: it may be what kills the workers."""
 
@@ -83,6 +86,14 @@ class Moderator:
             return claimed
         finally:
             self._turn.release()
+
+    def settle(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Wait a moment for whoever is at work here, do what is due, and tell whether nothing is left to do."""
+        if not self._turn.acquire(timeout=PATIENCE):
+            return False
+        self._turn.release()
+        self.drain(stop)
+        return not stop() and not self._turn.locked()
 
     def _claim(self) -> list[queue.Claim]:
         with self.database.reading() as session:

@@ -14,16 +14,18 @@ import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from api import openapi
 from api.app import create_app
 from api.context import KEY, Context
 from moderation.config import Settings
-from moderation.models import KeyKind, Role
+from moderation.models import Job, JobKind, KeyKind, Role
 from moderation.runtime import Runtime
 from moderation.scoring import catalog
 from moderation.services import keys, sealing, sites
 from moderation.services.asking import Models
+from moderation.services.explaining import Explainer
 from moderation.services.moderating import Moderator
 
 SECRET = b"a secret for the tests, long enough"
@@ -106,6 +108,13 @@ class Door:
     def work(self) -> None:
         """Let a worker judge what waits."""
         Moderator(self.runtime.database, Models(catalog.bundled(), catalog.spam()), SECRET, "one").drain()
+
+    def explain(self) -> None:
+        """Let a worker explain what waits for it, and that at once."""
+        models = Models(catalog.bundled(), catalog.spam())
+        with self.runtime.database.transaction() as session:
+            session.execute(update(Job).where(Job.kind == JobKind.EXPLAIN).values(run_at=Job.created_at))
+        Explainer(self.runtime.database, models, "one", Moderator(self.runtime.database, models, SECRET, "one").settle).drain()
 
     @contextmanager
     def working(self) -> Iterator[None]:

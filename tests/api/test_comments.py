@@ -16,6 +16,18 @@ def test_a_comment_is_accepted_and_can_be_read_where_the_answer_says(door: Door)
     assert shown.json["links"] == {"self": answer.headers["Location"]}
 
 
+def test_a_held_comment_is_explained_to_the_blog(door: Door) -> None:
+    held = door.decided(ABUSIVE)
+    assert held["explanation"] is None
+    door.explain()
+    found = door.shown(held["id"])
+    toxicity = next(each for each in found["explanation"]["scores"] if each["attribute"] == "toxicity")
+    assert toxicity["score"] == pytest.approx(found["scores"]["toxicity"])
+    assert toxicity["without"] < toxicity["score"] / 2
+    assert all(ABUSIVE[word["start"] : word["end"]] == word["text"] for word in toxicity["words"])
+    assert door.get("/v1/comments?status=flagged").json["items"] == [found]
+
+
 def test_a_civil_comment_is_approved_with_scores_and_reasons(door: Door) -> None:
     found = door.decided(CIVIL)
     assert (found["status"], found["decision"]["verdict"], found["decision"]["by"]) == ("approved", "approve", "machine")
@@ -174,6 +186,7 @@ def test_a_reader_is_told_the_decision_and_nothing_that_helps_to_get_past_it(doo
         found = door.post("/v1/comments", body, key="publishable", headers={"Prefer": "wait=10"}).json
     assert (found["status"], found["decision"]["by"]) == ("flagged", "machine")
     assert (found["scores"], found["signals"], found["model"], found["decision"]["policy"]) == ({}, {}, None, None)
+    assert found["explanation"] is None
     assert {name for reason in found["decision"]["reasons"] for name in reason} == {"reason"}
     full = door.shown(found["id"])
     assert full["scores"]

@@ -50,6 +50,7 @@ class Morning:
         self._decide(again, "reject", reason=1)
         self._own(again, "second-look", {})
         self._decide(held[-1], "approve")
+        self.door.explain()
         for number, comment in enumerate(self.thread):
             at, what = comment["created_at"], "comment.approved"
             blog.told(number, type=what, timestamp=at, comment=comment["id"], post=ARTICLES[0].slug, seq=1)

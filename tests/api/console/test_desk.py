@@ -217,6 +217,31 @@ def test_the_card_says_why_and_shows_what_stands_around(door: Any, sign_in: Sign
         assert said in text, said
 
 
+def test_the_card_marks_the_words_behind_the_scores(door: Any, sign_in: SignIn) -> None:
+    body = "Thank you. You are a st\u200bupid <b>idiot</b>, and nobody likes you."
+    door.decided(body)
+    browser = sign_in()
+    assert "Words behind the scores" not in browser.open("/console/queue").html
+    door.explain()
+    page = browser.open("/console/queue")
+    assert "Words behind the scores" in page.text
+    assert "→" in page.text
+    marks = [given["title"] or "" for tag, given in page.elements if tag == "mark" and given.get("class") == "driver"]
+    assert any("toxicity 0." in mark and "→" in mark for mark in marks)
+    assert '">idiot</mark>' in page.html
+    assert "b" not in {tag for tag, given in page.elements if not given}
+    assert "U+200B" in page.html, "what hides in a marked word is shown, too"
+
+
+def test_the_card_names_the_parts_of_a_spam_score(door: Any, sign_in: SignIn) -> None:
+    door.decided("Online pharmacy: cheap pills, no prescription, worldwide shipping www.pills.example.com")
+    door.explain()
+    page = sign_in().open("/console/queue")
+    assert "What reads like advertising: " in page.text
+    assert "its words" in page.text
+    assert "Beside its words: a newcomer." in page.text
+
+
 def test_copies_of_a_comment_stand_on_its_card(door: Any, sign_in: SignIn) -> None:
     for _ in range(2):
         door.decided(f"{ABUSIVE} And everything that you have written under this article is a lie.")
