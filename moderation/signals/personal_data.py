@@ -26,15 +26,19 @@ _DIGITS: Final = compile_pattern(r"[+(]?\d(?:[ .()/-]?[ .()/-]?\d){6,16}")
 _NETWORK_ADDRESS: Final = compile_pattern(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}")
 _EMAIL: Final = compile_pattern(r"[a-z0-9._%+-]+@[a-z0-9.-]+\.[a-z]{2,24}\b", any_case=True)
 _VEILED_EMAIL: Final = compile_pattern(
-    r"[a-z0-9._%+-]+ ?[\[({] ?at ?[\])}] ?[a-z0-9-]+ ?(?:\.|[\[({] ?dot ?[\])}]) ?[a-z0-9.-]*[a-z]{2}\b", any_case=True
+    r"[a-z0-9._%+-]+ ?[\[({] ?(?:at|@) ?[\])}] ?[a-z0-9-]+ ?(?:\.|[\[({] ?dot ?[\])}]) ?[a-z0-9.-]*[a-z]{2}\b"
+    r"|[a-z0-9._%+-]+ @ [a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,24}\b"
+    # In words alone only with an ending that is one: "look at the dot on the map".
+    r"|[a-z0-9._%+-]+ at [a-z0-9-]+(?: dot [a-z0-9-]+)? dot (?:com|net|org|info|eu|uk|de|fr|es|it|nl|pt|ch|example)\b",
+    any_case=True,
 )
 _IBAN: Final = compile_pattern(r"\b[a-z]{2}\d\d(?:[ -]?[a-z0-9]{4}){2,7}(?:[ -]?[a-z0-9]{1,3})?\b", any_case=True)
 _STREET: Final = (
     # English: 12 Elm Street, 221b Old Baker St
     compile_pattern(
-        rf"\b\d{{1,5}}[A-Za-z]?,? (?:[A-Z]{_LETTERS} ){{1,3}}"
+        rf"\b\d{{1,5}}[A-Za-z]?,? (?:[A-Z]{_LETTERS} |\d{{1,3}}(?:st|nd|rd|th) ){{1,3}}"
         r"(?:[Ss]treet|[Ss]t|[Aa]venue|[Aa]ve|[Rr]oad|[Rr]d|[Ll]ane|[Ll]n|[Dd]rive|[Dd]r|[Bb]oulevard|[Bb]lvd|[Cc]ourt|[Cc]t|[Cc]rescent"
-        r"|[Cc]lose|[Tt]errace|[Pp]lace|[Ss]quare)\b"
+        r"|[Cc]lose|[Tt]errace|[Pp]lace|[Ss]quare|[Ww]ay|[Hh]ill|[Gg]ardens)\b"
     ),
     # German, Dutch, Scandinavian: Lindenstraße 5, Kerkstraat 3b
     compile_pattern(
@@ -42,16 +46,25 @@ _STREET: Final = (
         r" ?\d{1,4} ?[a-z]?\b",
         any_case=True,
     ),
+    # German, the name apart: Wiener Straße 45; "auf Platz 3" is no address
+    compile_pattern(rf"\b[A-ZÄÖÜ]{_LETTERS} (?:Straße|Strasse|Str\.|Allee|Gasse) \d{{1,4}} ?[a-z]?\b"),
     # French: 12 rue de la Paix, 3 bis avenue Foch; "1 place as many" is English
     compile_pattern(
         rf"\b\d{{1,4}}(?: ?bis| ?ter)?,? (?:(?:[Rr]ue|[Ii]mpasse|[Aa]llée|[Qq]uai) {_LETTERS}"
-        r"|(?:[Aa]venue|[Bb]oulevard|[Pp]lace|[Rr]oute|[Cc]hemin) (?:d[eu]s? |d['’]|[A-Z]))"
+        r"|(?:[Aa]venue|[Bb]oulevard|[Pp]lace|[Rr]oute|[Cc]hemin) (?:d[eu]s? |d['’]|[A-Z])|[Cc]ours [A-Z])"
     ),
     # Spanish, Portuguese, Italian: Calle Mayor 5, Rua das Flores 12, Via Roma, 7
     compile_pattern(
-        r"\b(?:[Cc]alle|[Aa]venida|[Aa]vda\.?|[Pp]laza|[Pp]aseo|[Rr]ua|[Tt]ravessa|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]orso)"
-        rf"(?: [a-z]{{2,5}}){{0,2}}(?: [^\s\da-z\x00-@\[-`{{-\x7f]{_LETTERS}){{1,3}},? ?\d{{1,4}}\b"
+        r"\b(?:[Cc]alle|C/|[Aa]venida|[Aa]v(?:da)?\.|[Pp]laza|[Pp]aseo|[Rr]ua|[Tt]ravessa|[Pp]raça|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]orso|[Ll]argo)"
+        rf"(?: [a-z]{{2,5}}){{0,2}}(?: [^\s\da-z\x00-@\[-`{{-\x7f]{_LETTERS}){{1,3}},? ?(?:n[º°.]+ ?)?\d{{1,4}}\b"
     ),
+    # Spanish, the number first: número 8 de la calle Sol
+    compile_pattern(r"\b[Nn][úu]mero \d{1,4} de la (?:calle|avenida|plaza|rua) "),
+)
+_YEAR: Final = compile_pattern(r"(?:19|20)\d\d\b")
+_BEFORE_A_YEAR: Final = compile_pattern(r"\b(?:in|since|by|until|the|of|from) $", any_case=True)
+_LENGTH: Final = compile_pattern(
+    r" ?(?:k?m|kilomet\w*|met\w+|stund\w*|minut\w*|jahr\w*|tag\w*|mal|prozent|euro|%|€)(?:\W|$)", any_case=True
 )
 
 
@@ -74,13 +87,14 @@ def measure(text: str, region: str | None, site_hosts: frozenset[str]) -> Person
     """Count the findings in ``text``; ``region`` (ISO 3166) reads numbers without a country code, mail at ``site_hosts`` is the
     site's own.
     """
-    accounts = [match.span() for match in _first(_IBAN, text) if iban.is_valid(match.group())]
+    # By checksum and length: the library's lists of banks in some countries are not complete.
+    accounts = [match.span() for match in _first(_IBAN, text) if iban.is_valid(match.group(), check_country=False)]
     return PersonalData(
         phones=sum(_is_phone(text, *span, region) for span in _apart(_DIGITS, text, accounts)),
         emails=sum(not within(match.group().rpartition("@")[2].lower(), site_hosts) for match in _first(_EMAIL, text))
         + sum(1 for _ in _first(_VEILED_EMAIL, text)),
         ibans=len(accounts),
-        street_addresses=sum(1 for pattern in _STREET for _ in _first(pattern, text)),
+        street_addresses=sum(_is_street(text, *match.span()) for pattern in _STREET for match in _first(pattern, text)),
     )
 
 
@@ -96,6 +110,13 @@ def _apart(pattern: Any, text: str, taken: list[tuple[int, int]]) -> Iterator[tu
         start, end = match.span()
         if not any(start < last and first < end for first, last in taken):
             yield start, end
+
+
+def _is_street(text: str, start: int, end: int) -> bool:
+    """Tell a house number from a year before a name ("in 2019 Abbey Road was 50") and from a length behind one."""
+    if _YEAR.match(text, start, end) and _BEFORE_A_YEAR.search(text[max(0, start - 6) : start]):
+        return False
+    return not _LENGTH.match(text, end, min(len(text), end + 12))
 
 
 def _is_phone(text: str, start: int, end: int, region: str | None) -> bool:
