@@ -103,6 +103,11 @@ def _case(session: Session, site: Site, message: Message, settings: Settings) ->
     paragraphs.append(f"{'Or in' if message.user_id is not None else 'In'} the queue:\n{case_link}")
     if message.user_id is not None:
         paragraphs.append("What it says is not in this mail, because a mail cannot be taken back.")
+    if message.data.get("last"):
+        paragraphs.append(
+            "So many urgent ones came in an hour that there will be no letter about another one within the hour. "
+            "They are all in the queue."
+        )
     return News(f"{'Handed to the editors' if escalated else 'Urgent'}: {_why(case)}", paragraphs)
 
 

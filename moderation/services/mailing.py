@@ -17,7 +17,7 @@ from moderation import queue
 from moderation.config import Settings
 from moderation.errors import LeaseLost
 from moderation.ids import show
-from moderation.models import Chat, DeliveryState, JobKind, Message
+from moderation.models import Chat, DeliveryState, JobKind, Message, MessageKind
 from moderation.outbound import schedule
 from moderation.outbound.http import Client, Reply
 from moderation.outbound.mail import Letter, Mailer
@@ -33,6 +33,9 @@ OF_THE_LETTER: Final = frozenset({"rejected", "deferred", "fault"})
 
 FOR_GOOD: Final = frozenset({"rejected", "http_400", "http_401", "http_403", "http_404", "http_410"})
 """Answers after which the same letter is not taken later either: no such address, no such room."""
+
+URGENT_AN_HOUR: Final = 20
+"""Urgent cases of a site of which people are told one by one in an hour, whoever makes them; the last letter says so."""
 
 REST: Final = timedelta(seconds=30)
 """How long all that goes to a mail server or room rests after it could not be used."""
@@ -77,6 +80,14 @@ class Mailing:
         return _by_mail(held, self._mailer, letter) if letter is not None else None
 
     def _spread(self, session: Session, message: Message, *, now: datetime) -> None:
+        if message.kind is MessageKind.URGENT:
+            told = messages.announced(session, message.site_id, message.kind, since=now - timedelta(hours=1))
+            if told >= URGENT_AN_HOUR:
+                # A flood of threats is one for the queue: a mailbox with thousands of letters tells nobody anything.
+                messages.settle(message, DeliveryState.CANCELLED, error="too_many", now=now)
+                return
+            if told == URGENT_AN_HOUR - 1:
+                message.data = {**message.data, "last": True}
         rooms = chats.page(session, message.site_id)
         for room in rooms:
             messages.to_chat(session, message, room.id, now=now)

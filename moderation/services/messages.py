@@ -76,6 +76,25 @@ def is_urgent(case: Case) -> bool:
     return case.alert or any(why.get("reason") in URGENT for why in case.reasons)
 
 
+def announced(session: Session, site_id: UUID, kind: MessageKind, *, since: datetime) -> int:
+    """Count the announcements of a kind that somebody was told of since then."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Message)
+            .where(
+                Message.finished_at > since,
+                Message.site_id == site_id,
+                Message.kind == kind,
+                Message.state == DeliveryState.DELIVERED,
+                Message.user_id.is_(None),
+                Message.chat_id.is_(None),
+            )
+        )
+        or 0
+    )
+
+
 def page(session: Session, site_id: UUID, *, state: DeliveryState | None = None, limit: int = 50) -> list[Message]:
     """Return the site's letters, newest first."""
     letters = or_(Message.user_id.is_not(None), Message.chat_id.is_not(None), Message.kind.in_(TO_AUTHORS))

@@ -1,6 +1,7 @@
 """Those who look after a site are told by mail: at once, when it waits too long, by the hour; never about what is settled."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from moderation.errors import NotFound, Refused
 from moderation.ids import read
 from moderation.models import CaseKind, JobKind, Membership, Message, MessageKind, NoticeChoice, Role, User
 from moderation.policy.verdict import Verdict
-from moderation.services import decisions, housekeeping, messages, notices, review
+from moderation.services import decisions, housekeeping, mailing, messages, notices, review
 from moderation.services.decisions import NewCase
 from moderation.services.delivery import LEASE
 from moderation.services.notices import Choice
@@ -67,6 +68,21 @@ def test_of_personal_data_people_are_told_at_once_and_of_other_flags_not(at: Off
     assert at.work() == []
     at.blog.judged(PRIVATE)
     assert {str(letter.message["Subject"]) for letter in at.work()} == {"[A blog] Urgent: Private information, stalking"}
+
+
+def test_a_flood_of_threats_fills_no_inbox_and_the_last_letter_says_so(at: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailing, "URGENT_AN_HOUR", 2)
+    for number in range(4):
+        at.blog.judged(f"{THREAT} {number}")
+    letters = [letter.text for letter in at.work() if letter.to == ["edith@blog.example"]]
+    # Which of them is the last is nobody's business: all came in the same moment, and several are sent at once.
+    assert sorted("no letter about another one within the hour" in " ".join(text.split()) for text in letters) == [False, True]
+    announced = [message for message in at.everything() if message.user_id is None]
+    assert Counter(message.last_error for message in announced) == {None: 2, "too_many": 2}
+    assert at.jobs() == []
+    at.clock.move(3601)
+    at.blog.judged(f"{THREAT} And again.")
+    assert len(at.work()) == 2 * 3, "an hour later people are told again"
 
 
 def test_one_case_is_told_once_however_often_it_is_renewed_and_a_new_revision_again(at: Office) -> None:
