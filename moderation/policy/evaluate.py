@@ -199,8 +199,17 @@ def _not_given(present: Mapping[str, object]) -> frozenset[str]:
 def _minds_the_language(policy: Policy, present: Mapping[str, object]) -> bool:
     """Tell whether the text is in a language that is not served and a rule of the policy says what becomes of those."""
     return present.get("language_served") is False and any(
-        rule.when is not None and "language_served" in rule.when.names for rule in policy.rules
+        rule.when is not None and "language_served" in rule.when.names and _is_for_unserved(rule.when) for rule in policy.rules
     )
+
+
+def _is_for_unserved(condition: Condition) -> bool:
+    """Tell whether a condition is for languages that are not served: to name the signal is not enough, as in "served and long".
+
+    With nothing else known, ``!language_served && newcomer`` can hold for them alone.
+    """
+    served, unserved = (_holds(condition, ENVIRONMENT.Activation({"language_served": each})) for each in (True, False))
+    return (served, unserved) in {(False, True), (False, None), (None, True)}
 
 
 def _match(rule: Rule, policy: Policy, present: Mapping[str, object]) -> MatchedRule:

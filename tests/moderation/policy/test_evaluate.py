@@ -173,6 +173,23 @@ def test_a_policy_that_forgot_about_languages_lets_none_pass_unread() -> None:
     assert ruling.unknown == ("toxicity",)
 
 
+@pytest.mark.parametrize(
+    "mentions", ["language_served && links >= 5", "language_served || links >= 5", "links >= (language_served ? 5 : 2)"]
+)
+def test_a_rule_that_only_mentions_whether_the_language_is_served_lets_none_pass_unread(mentions: str) -> None:
+    score = 'when = "toxicity >= 0.5"\nverdict = "flag"\nreason = 1'
+    ruling = evaluate(policy_of(score, f'when = "{mentions}"\nverdict = "flag"\nreason = 5'), FOREIGN)
+    assert [match.name for match in ruling.matched] == ["not scored"]
+    assert ruling.unknown == ("toxicity",)
+
+
+@pytest.mark.parametrize("says", ["!language_served", "!language_served && newcomer", "!language_served || links >= 5"])
+def test_a_rule_for_languages_that_are_not_served_says_what_becomes_of_them(says: str) -> None:
+    score = 'when = "toxicity >= 0.5"\nverdict = "flag"\nreason = 1'
+    ruling = evaluate(policy_of(score, f'when = "{says}"\nverdict = "flag"\nreason = 9'), FOREIGN)
+    assert (ruling.not_evaluated, ruling.unknown) == (("rule 0",), ())
+
+
 @pytest.mark.parametrize("without", [{"spam"}, set(TOXICITY)])
 def test_another_language_excuses_neither_a_missing_spam_score_nor_scores_of_the_own_one(without: set[str]) -> None:
     kept = {name: value for name, value in (FOREIGN if without == {"spam"} else CALM).items() if name not in without}
