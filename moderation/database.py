@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -208,7 +208,9 @@ def _lock_file(path: str, database: str) -> int:
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if os.geteuid() == 0 and Path(database).exists():
         owner = Path(database).stat()
-        os.fchown(file, owner.st_uid, owner.st_gid)
+        with suppress(PermissionError):
+            # A root that may not give files away, as in some containers, can still write.
+            os.fchown(file, owner.st_uid, owner.st_gid)
     return file
 
 
