@@ -5,6 +5,7 @@ browser send: the cookie is SameSite=Lax, a foreign Origin is refused, and every
 """
 
 import secrets
+from collections.abc import Callable
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from marshmallow import Schema
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from api import errors, pages
@@ -19,6 +21,7 @@ from api.auth import PUBLIC, may, permission_of
 from api.console import show
 from api.context import context
 from api.errors import Problem
+from moderation.errors import Refused
 from moderation.runtime import Runtime
 from moderation.services import signing_in
 from moderation.services.keys import Principal
@@ -121,6 +124,15 @@ def form(schema: Schema) -> dict[str, Any]:
     """Return the form that was sent, checked; raises ValidationError."""
     loaded: dict[str, Any] = schema.load(request.form.to_dict())
     return loaded
+
+
+def refusal(unit: Callable[[Session], object]) -> str | None:
+    """Do something in a transaction of its own; returns why it was refused, None where it was done."""
+    try:
+        context().runtime.database.transact(unit)
+    except Refused as refused:
+        return refused.detail
+    return None
 
 
 def page(template: str, *, status: int = 200, **values: Any) -> Response:

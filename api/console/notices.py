@@ -3,16 +3,14 @@
 from typing import Any
 
 from flask import Response
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from api import limits
 from api.auth import by, needs, principal
 from api.console.desk import user_id
-from api.console.door import back, blp, form, page, signed_in
+from api.console.door import back, blp, form, page, refusal, signed_in
 from api.console.forms import ChoiceForm, Form, PlanForm
 from api.context import context
-from moderation.errors import Refused
 from moderation.ids import new_id, read
 from moderation.ids import show as public_id
 from moderation.models import DeliveryState
@@ -51,22 +49,14 @@ def choose() -> Answer:
 def plan() -> Answer:
     """Set the hours of the digest, and when waiting is an alarm."""
     asked = form(PlanForm())
-    runtime = context().runtime
-
-    def act(session: Session) -> None:
-        notices.set_plan(
-            session,
-            principal().site_id,
-            digest_hours=asked["digest_hours"],
-            waiting_minutes=asked["waiting_hours"] * 60,
-            by=by(),
-            now=runtime.clock.now(),
+    hours, minutes, now = asked["digest_hours"], asked["waiting_hours"] * 60, context().runtime.clock.now()
+    problem = refusal(
+        lambda session: notices.set_plan(
+            session, principal().site_id, digest_hours=hours, waiting_minutes=minutes, by=by(), now=now
         )
-
-    try:
-        runtime.database.transact(act)
-    except Refused as refused:
-        return _notices(problem=refused.detail)
+    )
+    if problem:
+        return _notices(problem=problem)
     return back("told", "notices")
 
 

@@ -7,7 +7,7 @@ from flask import Response, request
 from werkzeug.wrappers import Response as Answer
 
 from api.auth import by, needs, principal
-from api.console.door import back, blp, form, page
+from api.console.door import back, blp, form, page, refusal
 from api.console.forms import DeliveriesQuery, EndpointForm, KeyForm, MemberForm, PublisherForm
 from api.context import context
 from moderation.errors import NotFound, Refused
@@ -111,10 +111,8 @@ def remove_member(user_id: str) -> Answer:
         _refuse_losing_the_last(session, number, None)
         sites.remove_member(session, principal().site_id, number, by=by(), now=runtime.clock.now())
 
-    try:
-        runtime.database.transact(act)
-    except Refused as refused:
-        return _people(problem=refused.detail)
+    if problem := refusal(act):
+        return _people(problem=problem)
     return back("people", "removed")
 
 

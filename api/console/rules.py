@@ -12,7 +12,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as Answer
 
 from api.auth import by, needs, principal
-from api.console.door import back, blp, form, page, signed_in
+from api.console.door import back, blp, form, page, refusal, signed_in
 from api.console.forms import ClosingForm, PostForm, PostsQuery, ReasonsForm, ReasonsQuery, ThresholdsForm, WordsForm
 from api.context import context
 from api.schemas.fields import Line
@@ -52,22 +52,14 @@ def posts() -> Response:
 def set_post(post_id: str) -> Answer:
     """Say what a post accepts, and until when."""
     number = read("post", post_id)
-    try:
-        asked = form(PostForm())
-        until = _moment(asked["until"])
-        context().runtime.database.transact(
-            lambda session: openness.set_post(
-                session,
-                principal().site_id,
-                number,
-                None if asked["openness"] == USUAL else Openness(asked["openness"]),
-                until=until,
-                by=by(),
-                now=context().runtime.clock.now(),
-            )
-        )
-    except Refused as refused:
-        return _posts({"post": post_id}, problem=refused.detail)
+    asked = form(PostForm())
+    until, now = _moment(asked["until"]), context().runtime.clock.now()
+    word = None if asked["openness"] == USUAL else Openness(asked["openness"])
+    problem = refusal(
+        lambda session: openness.set_post(session, principal().site_id, number, word, until=until, by=by(), now=now)
+    )
+    if problem:
+        return _posts({"post": post_id}, problem=problem)
     return back("posts", "post", post=post_id)
 
 
@@ -75,15 +67,9 @@ def set_post(post_id: str) -> Answer:
 @needs("console:lead")
 def set_closing() -> Answer:
     """Say after how many days posts are closed."""
-    try:
-        asked = form(ClosingForm())
-        context().runtime.database.transact(
-            lambda session: openness.close_after(
-                session, principal().site_id, asked["days"], by=by(), now=context().runtime.clock.now()
-            )
-        )
-    except Refused as refused:
-        return _posts({}, problem=refused.detail)
+    days, now = form(ClosingForm())["days"], context().runtime.clock.now()
+    if problem := refusal(lambda session: openness.close_after(session, principal().site_id, days, by=by(), now=now)):
+        return _posts({}, problem=problem)
     return back("posts", "closing")
 
 
@@ -100,16 +86,14 @@ def set_words(name: str) -> Answer:
     """Put a list into force."""
     if name not in WORD_LISTS:
         raise NotFound("list", name)
-    written = form(WordsForm())["words"]
-    runtime = context().runtime
-    try:
-        runtime.database.transact(
-            lambda session: controls.save_words(
-                session, principal().site_id, WORD_LISTS[name], written.splitlines(), by=by(), now=runtime.clock.now()
-            )
+    written, now = form(WordsForm())["words"], context().runtime.clock.now()
+    problem = refusal(
+        lambda session: controls.save_words(
+            session, principal().site_id, WORD_LISTS[name], written.splitlines(), by=by(), now=now
         )
-    except Refused as refused:
-        return _words({name: written}, problem=refused.detail)
+    )
+    if problem:
+        return _words({name: written}, problem=problem)
     return back("words", "words")
 
 

@@ -11,7 +11,7 @@ __all__ = ["FOR_MAIL", "FOR_THE_SCRIPT", "LANGUAGES", "Texts", "chosen", "count"
 FOR_THE_SCRIPT: Final = ("page", "form", "own", "nudge", "offline", "report")
 """The parts that the script needs; what became of a comment it is told in whole sentences."""
 
-FOR_MAIL: Final = frozenset({"mail", "mail_how"})
+FOR_MAIL: Final = frozenset({"mail", "mail_how", "mail_known"})
 """What the form says where there is a mail server."""
 
 

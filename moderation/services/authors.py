@@ -20,11 +20,15 @@ from moderation.signals.author import name_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorClaim:
-    """Who the caller says wrote it; ``id`` counts only where the caller is vouched for."""
+    """Who the caller says wrote it; ``id`` counts only where the caller is vouched for.
+
+    ``email_verified`` says that the blog knows the address to be the author's, which nobody can say of themselves.
+    """
 
     id: str | None = None
     name: str = ""
     email: str | None = None
+    email_verified: bool = False
     url: str | None = None
     address: str | None = None
     user_agent: str | None = None

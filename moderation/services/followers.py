@@ -1,7 +1,8 @@
 """Authors who asked to be told by mail: the address is confirmed first, then told what a person decided and who answered.
 
-Nobody else is mailed. An address that was only typed gets one neutral letter a day at most, which holds nothing that its sender
-chose, and nothing more before its owner says yes; so a comment form is no way to mail strangers.
+Nobody else is mailed. Who signed in at a blog that vouches for the address says yes by asking. An address that was only typed
+gets one neutral letter a day at most, which holds nothing that its sender chose, and nothing more before its owner says yes; so a
+comment form is no way to mail strangers.
 """
 
 from collections.abc import Sequence
@@ -58,10 +59,13 @@ _FOLLOWED_ALL = select(_FOLLOWING.comment_id, _FOLLOWING.follower_id).where(
 )
 
 
-def follow(session: Session, comment: Comment, email: str, *, language: str, secret: bytes, now: datetime) -> None:
+def follow(
+    session: Session, comment: Comment, email: str, *, language: str, vouched: bool = False, secret: bytes, now: datetime
+) -> None:
     """Note that a comment's author wants to be told by mail; nothing is sent before the comment is decided.
 
-    Nothing is noted for a month after the address's owner said stop, whoever types it.
+    Nothing is noted for a month after the address's owner said stop, whoever types it. ``vouched`` says that the blog knows the
+    address to be the author's: then the ticked box is the yes, also after a stop.
     """
     # The comment may be among what a joined transaction inserts at its end, and what is stored here refers to it.
     insert_now(session)
@@ -72,12 +76,14 @@ def follow(session: Session, comment: Comment, email: str, *, language: str, sec
     if found is None:
         found = Follower(id=new_id(), site_id=comment.site_id, created_at=now, address_key=key, sealed="")
         session.add(found)
-    if found.stopped_at is not None and found.stopped_at > now - LEFT_ALONE:
+    if not vouched and found.stopped_at is not None and found.stopped_at > now - LEFT_ALONE:
         return
     # As if it had never been there: an address that nobody confirms goes after a week.
     found.stopped_at = None
     if not found.sealed:
         found.sealed = credentials.seal(secret, found.id, ADDRESS, email.strip())
+    if vouched and found.confirmed_at is None:
+        found.confirmed_at = now
     session.flush()
     session.add(
         Following(comment_id=comment.id, site_id=comment.site_id, follower_id=found.id, language=language, created_at=now)

@@ -76,7 +76,14 @@ def verify(session: Session, site_id: UUID, token: str, *, master: bytes, now: d
     url = picked["url"]
     if url is not None and urlsplit(url).scheme not in {"http", "https"}:
         raise BadLogin("url is not an http or https address.")
-    return AuthorClaim(id=subject, name=picked["name"] or "", email=picked["email"], url=url)
+    return AuthorClaim(
+        id=subject,
+        name=picked["name"] or "",
+        email=picked["email"],
+        # A word or a number is not what the standard calls true (OpenID Connect Core, 5.1).
+        email_verified=picked["email"] is not None and claims.get("email_verified") is True,
+        url=url,
+    )
 
 
 def _keys(session: Session, site_id: UUID, token: str, master: bytes) -> tuple[str, list[Any]]:

@@ -236,7 +236,15 @@ def _take_in(
     )
     if submission.notify and email:
         asked = wording.known(submission.notify_language) or wording.known(session.get_one(Site, site_id).language)
-        followers.follow(session, comment, email, language=asked or wording.LANGUAGES[0], secret=secret, now=now)
+        followers.follow(
+            session,
+            comment,
+            email,
+            language=asked or wording.LANGUAGES[0],
+            vouched=submission.author.email_verified,
+            secret=secret,
+            now=now,
+        )
     events.emit(session, events.SUBMITTED, comment, now=now)
     _enqueue(session, comment, now=now, cost_ms=cost_ms)
     return Receipt(comment_id=comment.id, made=comments.fresh(comment, revision, post=post, author=author))

@@ -116,13 +116,13 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
     },
   };
 
-  /** The name in a login token; who it really is the server judges. */
-  function nameIn(token) {
+  /** What a login token says of its reader; who it really is the server judges. */
+  function claimsOf(token) {
     try {
       const part = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
-      return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(part), (char) => char.charCodeAt(0)))).name || "";
+      return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(part), (char) => char.charCodeAt(0)))) || {};
     } catch {
-      return "";
+      return {};
     }
   }
 
@@ -240,7 +240,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
       const { t } = this;
       const draft = store.get(this.draftKey) || {};
       const known = store.get("who") || {};
-      const name = this.login ? nameIn(this.login) : "";
+      const login = this.login ? claimsOf(this.login) : {};
       const field = (id, label, input) => [h("label", { for: id }, label), input];
       const input = (id, more) => h("input", { id, part: "input", ...more });
       this.f = {
@@ -260,9 +260,9 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
       this.nudge = h("div", { role: "group", "aria-label": t.nudge.title, class: "note", hidden: true });
       this.parent = null;
       const who = this.login
-        ? [h("p", {}, fill(t.form.as, { name: name || t.page.anonymous }))]
+        ? [h("p", {}, fill(t.form.as, { name: login.name || t.page.anonymous }))]
         : [...field("name", t.form.name, this.f.name), ...field("email", t.form.email, this.f.email)];
-      if (t.form.mail) who.push(h("label", { class: "choice" }, this.f.mail, ` ${t.form.mail}`), h("p", { class: "quiet", id: "mail" }, t.form.mail_how));
+      if (t.form.mail && (!this.login || login.email)) who.push(h("label", { class: "choice" }, this.f.mail, ` ${t.form.mail}`), h("p", { class: "quiet", id: "mail" }, login.email_verified === true ? fill(t.form.mail_known, { email: login.email }) : t.form.mail_how));
       const made = h("form", { part: "form", novalidate: true, submit: (event) => { event.preventDefault(); this.submit(); } },
         h("h2", {}, t.form.title), this.answering, ...who, ...field("body", t.form.body, this.f.body),
         h("div", { class: "trap", "aria-hidden": "true" }, ...field("website", t.form.trap, this.f.trap)),
@@ -389,7 +389,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
     async submit({ nudged = false } = {}) {
       const { t, f } = this;
       if (this.busy) return;
-      const missing = [f.body, ...(this.login ? [] : [f.name])].find((field) => !field.value.trim()) || (f.email.checkValidity() && (f.email.value || !f.mail.checked) ? null : f.email);
+      const missing = [f.body, ...(this.login ? [] : [f.name])].find((field) => !field.value.trim()) || (this.login || (f.email.checkValidity() && (f.email.value || !f.mail.checked)) ? null : f.email);
       if (missing) {
         this.tell("bad", missing.validationMessage || t.form.empty);
         missing.setAttribute("aria-invalid", "true");

@@ -1,15 +1,17 @@
 """The box in the form, and the pages behind an author's letters: opening them changes nothing, their button does."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from sqlalchemy import select
 
 from api.widget import texts
 from moderation.models import Follower, Following
-from moderation.services import followers
+from moderation.services import followers, logins, sites
 from tests.api.conftest import ABUSIVE, ORIGIN, SECRET, Door, open_door, settings
 from tests.api.console.conftest import Page
 
@@ -41,6 +43,18 @@ def test_a_browser_asks_for_mail_in_its_readers_language(mailing: Door) -> None:
     assert answer.status_code == 202
     assert [language for _, language in found(mailing)] == ["fr"]
     assert "reader.example" not in answer.text
+
+
+def test_a_reader_whose_address_the_blog_vouches_for_is_not_asked_by_mail(mailing: Door) -> None:
+    now = int(time.time())
+    said = {"iss": ORIGIN, "aud": "blog", "sub": "7", "email": "ann@reader.example", "email_verified": True, "exp": now + 600}
+    with mailing.runtime.database.reading() as session:
+        secret = logins.secret_of(SECRET, sites.find(session, "blog").id)
+    body = {"post": {"url": f"{ORIGIN}/arms"}, "author": {}, "body": ABUSIVE, "notify": True}
+    headers = {"Origin": ORIGIN, "Author-Login": jwt.encode(said, secret, "HS256")}
+    assert mailing.post("/v1/comments", body, key="publishable", headers=headers).status_code == 202
+    ((follower, _),) = found(mailing)
+    assert (follower.confirmed_at is not None, follower.asked_at) == (True, None)
 
 
 def test_a_blogs_server_asks_in_the_sites_language_alone_and_in_a_batch(mailing: Door) -> None:

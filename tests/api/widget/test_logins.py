@@ -47,6 +47,24 @@ def test_a_token_of_the_blogs_makes_a_verified_author(reader: Any) -> None:
     assert identity_of(reader, reader.send(body="Another day, another treaty, I suppose.")) == ("anonymous", None, "Ada")
 
 
+@pytest.mark.parametrize(
+    ("given", "verified"),
+    [
+        ({"email": "ann@reader.example", "email_verified": True}, True),
+        ({"email": "ann@reader.example"}, False),
+        ({"email": "ann@reader.example", "email_verified": "true"}, False),
+        ({"email": "ann@reader.example", "email_verified": 1}, False),
+        ({"email_verified": True}, False),
+    ],
+)
+def test_only_a_true_claim_makes_an_address_the_readers(sqlite_reader: Any, given: dict[str, Any], verified: object) -> None:
+    token = jwt.encode(claims(**given), secret_of(sqlite_reader), "HS256")
+    now = sqlite_reader.door.runtime.clock.now()
+    with sqlite_reader.door.runtime.database.reading() as session:
+        claim = logins.verify(session, site_of(sqlite_reader), token, master=SECRET, now=now)
+    assert claim.email_verified is verified
+
+
 def test_a_public_key_of_the_blogs_verifies_too(reader: Any) -> None:
     private = Ed25519PrivateKey.generate()
     pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

@@ -1,8 +1,10 @@
 """A blog with a policy, a moderator and an editor, on a real database and with the real models."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -19,6 +21,9 @@ from moderation.services.comments import CommentView
 from moderation.services.moderating import Moderator
 from moderation.services.posts import PostReference
 from moderation.services.submission import Once, Receipt, Submission
+
+if TYPE_CHECKING:
+    from tests.moderation.services.office import Office
 
 SECRET = b"a secret for the tests, long enough"
 CIVIL = "I disagree with the treaty, but thank you for this clear article."
@@ -139,6 +144,26 @@ def blog(database: Database, models: Models) -> Blog:
 def sqlite_blog(sqlite_database: Database, models: Models) -> Blog:
     """A blog on SQLite, for what no database can make a difference to."""
     return found_blog(sqlite_database, models)
+
+
+@pytest.fixture
+def at(blog: Blog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Office"]:
+    """A blog whose people are told by mail, on either database."""
+    yield from opened_office(blog, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def sqlite_at(sqlite_blog: Blog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Office"]:
+    """The same on SQLite, for what no database can make a difference to."""
+    yield from opened_office(sqlite_blog, tmp_path, monkeypatch)
+
+
+def opened_office(blog: Blog, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Office"]:
+    # The office is built on what stands here.
+    from tests.moderation.services.office import office
+
+    with office(blog, folder, monkeypatch) as world:
+        yield world
 
 
 def found_blog(database: Database, models: Models) -> Blog:

@@ -15,23 +15,11 @@ from moderation.policy.verdict import Verdict
 from moderation.services import chats
 from moderation.services.posts import PostReference
 from tests.moderation.outbound.receiver import Receiver, listening, status
-from tests.moderation.services.conftest import ABUSIVE, SECRET, THREAT, Blog
-from tests.moderation.services.office import Office, office
+from tests.moderation.services.conftest import ABUSIVE, SECRET, THREAT
+from tests.moderation.services.office import Office
 from tests.moderation.services.outgoing import GUARD
 
 NASTY = "<!channel> *a* @everyone [b](https://evil.example) & `c` :smile: _d_"
-
-
-@pytest.fixture
-def at(blog: Blog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    with office(blog, tmp_path, monkeypatch) as world:
-        yield world
-
-
-@pytest.fixture
-def sqlite_at(sqlite_blog: Blog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    with office(sqlite_blog, tmp_path, monkeypatch) as world:
-        yield world
 
 
 @pytest.fixture

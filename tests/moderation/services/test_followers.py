@@ -1,6 +1,5 @@
 """Authors who asked are mailed what a person decided and who answered; strangers whose address was typed are not."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,11 @@ from moderation.services import followers, housekeeping, tokens
 from moderation.services.authors import AuthorClaim
 from moderation.services.comments import CommentView
 from tests.moderation.outbound.mailserver import Got
-from tests.moderation.services.conftest import ABUSIVE, CIVIL, SECRET, Blog
-from tests.moderation.services.office import Office, office
+from tests.moderation.services.conftest import ABUSIVE, CIVIL, SECRET
+from tests.moderation.services.office import Office
 
 ADA = AuthorClaim(name="Ada", email="ada@reader.example")
 SPAM = "Buy cheap pills http://bit.ly/x http://bit.ly/y http://bit.ly/z now!!! best price http://bit.ly/q"
-
-
-@pytest.fixture
-def at(blog: Blog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    with office(blog, tmp_path, monkeypatch) as world:
-        yield world
-
-
-@pytest.fixture
-def sqlite_at(sqlite_blog: Blog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    with office(sqlite_blog, tmp_path, monkeypatch) as world:
-        yield world
 
 
 def written(at: Office, body: str = ABUSIVE, *, author: AuthorClaim = ADA, language: str = "en", **changes: Any) -> CommentView:
@@ -91,6 +78,37 @@ def test_the_verdict_of_a_person_is_told_with_its_reason_and_the_authors_link(at
     assert letter.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert str(letter.message["List-Unsubscribe"]).endswith("/stop>")
     assert to(at) == [letter]
+
+
+KNOWN = AuthorClaim(id="7", name="Ada", email="ada@reader.example", email_verified=True)
+
+
+def signed_in(at: Office, body: str = ABUSIVE, **changes: Any) -> CommentView:
+    """Send a comment of somebody whose address the blog knows to be theirs."""
+    return at.blog.judged(body, author=KNOWN, vouched=True, notify=True, notify_language="en", **changes)
+
+
+def test_whose_address_the_blog_vouches_for_is_told_without_being_asked_by_mail(at: Office) -> None:
+    view = signed_in(at)
+    assert to(at) == []
+    at.blog.decide(view, Verdict.REJECT, reason=1)
+    assert [letter.message["Subject"] for letter in to(at)] == ["Your comment on A blog"]
+
+
+def test_whose_address_the_blog_vouches_for_is_told_of_an_answer(at: Office) -> None:
+    view = signed_in(at, CIVIL)
+    at.blog.judged("I had not thought of that, thank you.", parent_id=view.id)
+    assert [letter.message["Subject"] for letter in to(at)] == ["An answer to your comment on A blog"]
+
+
+def test_a_box_that_is_ticked_by_the_owner_ends_a_stop(at: Office) -> None:
+    written(at)
+    found = confirmed(at)
+    at.blog.database.transact(lambda session: followers.stop(session, found, secret=SECRET, now=at.clock.now()))
+    view = signed_in(at, f"{ABUSIVE} Really.")
+    at.blog.decide(view)
+    assert len(to(at)) == 1
+    assert follower(at).stopped_at is None
 
 
 def test_a_decision_that_was_changed_before_the_letter_went_out_is_told_as_it_is(at: Office) -> None:
