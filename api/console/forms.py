@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
 from api.schemas.fields import Line, Moment, Number, Text
-from moderation.models import DeliveryState, KeyKind, Openness, Role
+from moderation.models import ChatKind, DeliveryState, KeyKind, Openness, Role
 from moderation.services.learning import SUBJECTS
 from moderation.services.wording import LANGUAGES
 
@@ -105,6 +105,21 @@ class PlanForm(Form):
         if not all(hour.isascii() and hour.isdigit() and len(hour) <= 2 for hour in hours):
             raise ValidationError("Give hours such as 8, 18.", "digest_hours")
         return {**data, "digest_hours": [int(hour) for hour in hours]}
+
+
+class RoomForm(Form):
+    """A chat room: the address that takes messages, or a bot's token and the chat's id."""
+
+    kind = fields.String(required=True, validate=validate.OneOf([str(kind) for kind in ChatKind]))
+    name = Line(longest=80, load_default="")
+    address = Line(longest=2048, required=True, shortest=1)
+    room = Line(longest=80, load_default="")
+
+
+class RoomActForm(Form):
+    """What to do with a room."""
+
+    act = fields.String(required=True, validate=validate.OneOf(["test", "remove"]))
 
 
 class WaveForm(OnceForm):

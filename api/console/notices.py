@@ -13,7 +13,7 @@ from api.console.forms import ChoiceForm, Form, PlanForm
 from api.context import context
 from moderation.ids import new_id, read
 from moderation.ids import show as public_id
-from moderation.models import DeliveryState
+from moderation.models import ChatKind, DeliveryState
 from moderation.outbound.mail import ADVICE, Letter, Mailer
 from moderation.services import chats, messages, notices
 from moderation.services.notices import Choice
@@ -23,13 +23,18 @@ KINDS = {
     "waiting": "what waits too long",
     "digest": "the digest",
 }
+CHATS = {
+    ChatKind.SLACK: "Slack, Mattermost, Rocket.Chat",
+    ChatKind.DISCORD: "Discord",
+    ChatKind.TELEGRAM: "Telegram",
+}
 
 
 @blp.get("/notices")
 @needs("console:decide")
 def told() -> Response:
     """Show who is told what, and when."""
-    return _notices()
+    return notices_page()
 
 
 @blp.post("/notices/mine")
@@ -56,7 +61,7 @@ def plan() -> Answer:
         )
     )
     if problem:
-        return _notices(problem=problem)
+        return notices_page(problem=problem)
     return back("told", "notices")
 
 
@@ -69,7 +74,7 @@ def send_test() -> Answer:
     here.limits.spend(limits.AUTHOR, f"test mail:{user_id().hex}")
     mailer = Mailer.from_settings(here.runtime.settings)
     if mailer is None:
-        return _notices(problem="There is no mail server.")
+        return notices_page(problem="There is no mail server.")
     site = signed_in().site_title
     letter = Letter(
         id=public_id("message", new_id()),
@@ -80,7 +85,7 @@ def send_test() -> Answer:
     # No transaction is open: a slow server holds up this page alone.
     reply = mailer.send(letter, now=here.runtime.clock.now())
     if not reply.ok:
-        return _notices(problem=f"Not sent: {ADVICE[reply.error or 'protocol']}.")
+        return notices_page(problem=f"Not sent: {ADVICE[reply.error or 'protocol']}.")
     return back("told", "test-mail")
 
 
@@ -96,7 +101,8 @@ def retry_letter(message_id: str) -> Answer:
     return back("told", "replayed")
 
 
-def _notices(*, problem: str = "") -> Response:
+def notices_page(*, problem: str = "") -> Response:
+    """Return the page, with what went wrong."""
     site_id = principal().site_id
     settings = context().runtime.settings
     with context().runtime.database.reading() as session:
@@ -114,6 +120,7 @@ def _notices(*, problem: str = "") -> Response:
         people=people,
         mine=next((choice for user, _, choice in people if user.id == user_id()), None),
         kinds=KINDS,
+        chats=CHATS,
         mails=settings.mail_from if settings.smtp_url is not None else None,
         problem=problem,
         **values,

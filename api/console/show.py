@@ -73,6 +73,9 @@ SAID: Final = {
     "replayed": "On its way again.",
     "notices": "Noted.",
     "forgotten": "Forgotten.",
+    "room": "The room is told from now on. Try it: the button beside it writes a few words there.",
+    "room-test": "The room took it. Look there for a few words.",
+    "room-removed": "The room is told nothing more, and its address is forgotten.",
     "test-mail": "The mail server took it. Look for it in your inbox, and among unwanted mail.",
     "test": "A test event is on its way; look for it below in a moment.",
 }

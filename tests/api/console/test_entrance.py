@@ -23,6 +23,7 @@ CONSOLE_IDS = {
     "key_id": "key_" + "0" * 32,
     "batch": "0" * 32,
     "message_id": "msg_" + "0" * 32,
+    "chat_id": "chat_" + "0" * 32,
 }
 
 

@@ -12,6 +12,7 @@ from moderation.services import notices, sites
 from tests.api.conftest import Door, open_door, settings
 from tests.api.console.conftest import SignIn, sign_in_to
 from tests.moderation.outbound.mailserver import MailHost, mail_host
+from tests.moderation.outbound.receiver import Receiver, listening, status
 
 
 @pytest.fixture
@@ -82,6 +83,56 @@ def test_the_test_button_mails_oneself_and_says_what_went_wrong(mailing: Door, h
             break
         browser.open("/console/notices")
     assert page.status == 429
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with listening() as running:
+        running.answer = status(200, body=b"ok")
+        yield running
+
+
+@pytest.fixture
+def chatting(tmp_path: Path, database_url: str) -> Iterator[Door]:
+    """An installation that may send to this machine."""
+    yield from open_door(settings(tmp_path, database_url, webhook_allow=("127.0.0.1",)))
+
+
+def test_an_admin_adds_a_room_tries_it_and_removes_it(chatting: Door, receiver: Receiver) -> None:
+    browser = sign_in_to(chatting)("admin")
+    browser.open("/console/notices")
+    page = browser.send("/rooms", kind="slack", name="ops <b>", address=f"{receiver.url}/T0/secret")
+    assert ("The room is told from now on." in page.text, "ops <b>" in page.text, "T0/secret" in page.html) == (True, True, False)
+    assert "The room took it." in browser.send("/rooms/chat_", act="test").text
+    assert [(got.path, b"This is a test." in got.body) for got in receiver.got] == [("/hook/T0/secret", True)]
+    receiver.answer = status(404)
+    page = browser.send("/rooms/chat_", act="test")
+    assert (page.status, "The room did not take it" in page.text) == (422, True)
+    page = browser.send("/rooms/chat_", act="remove")
+    assert ("told nothing more" in page.text, "ops" in page.text) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"kind": "slack", "address": "http://10.0.0.1/x"}, ""),
+        ({"kind": "slack", "address": "file:///etc/passwd"}, "Give a full address that begins with https://."),
+        ({"kind": "telegram", "address": "123:abc"}, "Telegram needs the chat"),
+        ({"kind": "teams", "address": "https://rooms.example/x"}, ""),
+        ({"kind": "slack", "address": ""}, ""),
+    ],
+)
+def test_what_is_no_room_is_not_added(sqlite_sign_in: SignIn, given: dict[str, str], said: str) -> None:
+    browser = sqlite_sign_in("admin")
+    browser.open("/console/notices")
+    page = browser.send("/notices/rooms", **given)
+    assert (page.status, said in page.text) == (422, True)
+    assert "Chat rooms None." in browser.open("/console/notices").text
+
+
+def test_who_is_no_admin_adds_no_room(sqlite_sign_in: SignIn) -> None:
+    page = sqlite_sign_in("editor").open("/console/notices")
+    assert ("An admin can add one." in page.text, "Add a room" in page.text) == (True, False)
 
 
 def test_a_letter_that_was_given_up_is_shown_and_sent_again(mailing: Door) -> None:
