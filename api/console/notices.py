@@ -24,7 +24,7 @@ KINDS = {
     "digest": "the digest",
 }
 CHATS = {
-    ChatKind.SLACK: "Slack, Mattermost, Rocket.Chat",
+    ChatKind.SLACK: "Slack, Mattermost",
     ChatKind.DISCORD: "Discord",
     ChatKind.TELEGRAM: "Telegram",
 }

@@ -1,14 +1,17 @@
 """Every page that a reader or a moderator meets, furnished as on a busy morning, one after the other."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
 from api.demo_blog.articles import ARTICLES
 from moderation.ids import read
-from moderation.services import authorship
+from moderation.models import ChatKind, Comment, Follower, MessageKind
+from moderation.services import authorship, chats, followers, letter_links, messages, sites
 from tests.api.conftest import SECRET
 from tests.browser.conftest import Blog
 
@@ -44,6 +47,8 @@ class Morning:
         self.thread = [first, *(self._send(name, body, parent_id=first["id"]) for name, body in THREAD[1:2])]
         self.thread += [self._send(name, body) for name, body in THREAD[2:]]
         held = [self._send(name, body) for name, body in HELD]
+        self.threat = held[1]
+        self._room()
         self.rejected = self._send("Tom", REJECTED)
         self._decide(self.rejected, "reject", reason=1)
         again = self._send("Ute", f"{REJECTED} Again and again.")
@@ -59,6 +64,42 @@ class Morning:
     def own(self, comment: dict[str, Any]) -> str:
         """Return the address of an author's own page."""
         return f"{self.api}/c/{authorship.token_of(SECRET, read('comment', comment['id']))}?lang=en"
+
+    def letter(self) -> str:
+        """Return the address in a moderator's letter about the threat that waits."""
+        database = self.door.runtime.database
+        comment_id = read("comment", self.threat["id"])
+        now = datetime.now(UTC)
+        with database.transaction() as session:
+            site = sites.find(session, self.blog.keys.site)
+            user = next(user for user, _ in sites.members(session, site.id))
+            told = messages.announce(session, MessageKind.URGENT, site_id=site.id, comment_id=comment_id, revision=1, now=now)
+            message = messages.to_person(session, told, user.id, now=now)
+        return letter_links.address(self.api, letter_links.token_of(SECRET, message.id))
+
+    def following(self) -> str:
+        """Return the address in the letter that asks an author whether to mail."""
+        with self.door.runtime.database.transaction() as session:
+            comment = session.get_one(Comment, read("comment", self.rejected["id"]))
+            now = datetime.now(UTC)
+            followers.follow(session, comment, "tom@reader.example", language="en", secret=SECRET, now=now)
+            follower = session.scalars(select(Follower)).one()
+        return followers.address(self.api, followers.token_of(SECRET, follower.id))
+
+    def _room(self) -> None:
+        runtime = self.door.runtime
+        with runtime.database.transaction() as session:
+            chats.add(
+                session,
+                sites.find(session, self.blog.keys.site).id,
+                ChatKind.SLACK,
+                name="newsroom",
+                address="https://chat.example/hooks/T0",
+                guard=self.door.context.guard,
+                secret=SECRET,
+                by="test",
+                now=datetime.now(UTC),
+            )
 
     def plain(self, page: str, **asked: str) -> str:
         """Return the address of a page for readers without script."""
@@ -126,6 +167,8 @@ def reading(morning: Morning, page: Page) -> Iterator[str]:
     yield "plain-report"
     page.goto(morning.own(morning.rejected))
     yield "own-page"
+    page.goto(morning.following())
+    yield "following"
     page.goto(f"{blog.url}/received")
     yield "blog-received"
 
@@ -133,6 +176,8 @@ def reading(morning: Morning, page: Page) -> Iterator[str]:
 def moderating(morning: Morning, page: Page) -> Iterator[str]:
     """Visit what a moderator meets, who is an admin."""
     console = f"{morning.api}/console"
+    page.goto(morning.letter())
+    yield "console-letter"
     page.goto(morning.blog.keys.login_url)
     yield "console-link"
     page.get_by_role("button", name="Sign in").click()
@@ -158,6 +203,10 @@ def moderating(morning: Morning, page: Page) -> Iterator[str]:
     ):
         page.goto(f"{console}/{path}")
         yield name
+        if name == "console-notices":
+            page.locator("summary", has_text="Add a room").click()
+            page.get_by_label("What you call it").scroll_into_view_if_needed()
+            yield "console-room"
     page.context.clear_cookies()
     page.goto(f"{console}/queue")
     yield "console-sign-in"

@@ -74,7 +74,7 @@ legend { font-weight: 600; padding: 0; }
 .note.bad { border-color: var(--_bad); }
 .own { border: 1px solid var(--_line); border-radius: var(--_radius); padding: .6rem .9rem; margin-block: .8rem; }
 blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 2px solid var(--_line); }
-.trap { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.trap, .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @media (max-width: 30rem) { ol ol { padding-inline-start: .4rem; } li > article { padding-inline-start: .6rem; } }
 `;
 
@@ -501,7 +501,8 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
       const before = this.owns.get(own.id)?.view;
       this.owns.set(own.id, own);
       const { view } = own;
-      if (announce && view.said !== before?.said) this.tell(this.mood(view), view.said);
+      // What the comment's own card shows is only read out here.
+      if (announce && view.said !== before?.said) this.tell(this.hasCard(own) ? "unseen" : this.mood(view), view.said);
       else if (announce) this.tell("", "");
       if (before ? view.public || before.public : announce || view.public) await this.refresh();
       this.cards();
@@ -514,10 +515,14 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
       return ["rejected", "removed", "upheld", "upheld_alone", "closed"].includes(view.outcome) ? "bad" : "";
     }
 
+    hasCard({ id, view }) {
+      const hidden = (store.get("own") || []).some((each) => each.hidden && each.id === id);
+      return !view.public && !hidden && view.status !== "erased";
+    }
+
     cards() {
       const { t } = this;
-      const hidden = new Set((store.get("own") || []).filter((each) => each.hidden).map((each) => each.id));
-      const shown = [...this.owns.values()].filter(({ id, view }) => !view.public && !hidden.has(id) && view.status !== "erased");
+      const shown = [...this.owns.values()].filter((own) => this.hasCard(own));
       this.own.replaceChildren(...shown.reverse().map((own) => {
         const { view } = own;
         const inside = h("div");
@@ -545,7 +550,7 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
         try {
           const { said } = await this.call(method, `/own${path}?lang=${this.lang_}`, { token: own.token, body, headers: { Prefer: "wait=2" } });
           await this.take({ ...own, view: said, etag: null }, true);
-          this.status.focus();
+          (this.shadowRoot.getElementById(`own-${own.id}`) ?? this.status).focus();
         } catch (error) {
           this.tell("bad", error.told || this.t.offline.said);
         }
