@@ -191,6 +191,9 @@ def test_a_group_that_is_held_twice_as_often_is_said(blog: Any) -> None:
         ("Die Juden in unserer Stadt feiern heute.", {"Jewish"}),
         ("Les femmes et les MUSULMANS", {"woman", "Muslim"}),
         ("Black people and women", {"Black", "woman"}),
+        ("An African American is named as that, an African and an American by themselves.", {"Black", "African", "American"}),
+        ("Two white women, and a blacksmith with old peoples' tools", {"white"}),
+        ("trans-atlantic, _gay_ and gay-friendly", {"trans", "gay"}),
         ("A black car, a white wall and a romance on the island.", set()),
     ],
 )
