@@ -19,7 +19,21 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from moderation.models import Case, CaseKind, Comment, Decider, Decision, Label, Mode, Post, Revision, Score, Status, Subject
+from moderation.models import (
+    Assessment,
+    Case,
+    CaseKind,
+    Comment,
+    Decider,
+    Decision,
+    Label,
+    Mode,
+    Post,
+    Revision,
+    Score,
+    Status,
+    Subject,
+)
 from moderation.policy.shipped import SPAM
 from moderation.services import facts
 from moderation.services.shares import BY_PEOPLE
@@ -151,19 +165,27 @@ def _sources(session: Session, decided: Mapping[UUID, int]) -> dict[UUID, Source
     for some in _parts(decided):
         audited = set(session.scalars(select(Case.comment_id).where(Case.comment_id.in_(some), Case.kind == CaseKind.AUDIT)))
         machine = session.execute(
-            select(Decision.comment_id, Decision.seq, Decision.status)
+            select(Decision.comment_id, Decision.seq, Decision.status, Decision.assessment_id)
             .where(Decision.comment_id.in_(some), Decision.decider == Decider.MACHINE)
             .order_by(Decision.seq)
         )
-        for comment_id, seq, status in machine:
+        drawn: dict[UUID, UUID | None] = {}
+        for comment_id, seq, status, assessment_id in machine:
             if seq > decided[comment_id]:
                 continue
-            if status is Status.FLAGGED:
-                found[comment_id] = Source.QUEUE
-            else:
-                drawn = status is Status.APPROVED and comment_id in audited
-                found[comment_id] = Source.AUDIT if drawn else Source.CORRECTION
+            found[comment_id] = Source.QUEUE if status is Status.FLAGGED else Source.CORRECTION
+            drawn.pop(comment_id, None)
+            if status is Status.APPROVED and comment_id in audited:
+                drawn[comment_id] = assessment_id
+        chosen = _chosen(session, [each for each in drawn.values() if each is not None])
+        found |= {comment_id: Source.AUDIT for comment_id, assessment_id in drawn.items() if assessment_id not in chosen}
     return found
+
+
+def _chosen(session: Session, assessments: Sequence[UUID]) -> set[UUID]:
+    """Return those whose comments the policy puts into the audit without a draw, for the language that nobody could score."""
+    rows = session.execute(select(Assessment.id, Assessment.signals).where(Assessment.id.in_(assessments)))
+    return {assessment_id for assessment_id, signals in rows if signals.get("language_served") is False}
 
 
 def _suggested(session: Session, site_id: UUID, subject: Subject, since: datetime | None) -> Iterator[Lesson]:

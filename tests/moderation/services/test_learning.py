@@ -174,6 +174,17 @@ def test_each_lesson_says_how_the_comment_came_before_a_person(blog: Any) -> Non
     assert [lesson.source for lesson in read(blog)] == [Source.AUDIT, Source.CORRECTION, Source.QUEUE]
 
 
+def test_what_is_in_the_audit_for_its_language_was_not_drawn(blog: Any) -> None:
+    views = [blog.judged(f"{CIVIL} {number}") for number in range(2)]
+    with blog.database.transaction() as session:
+        assert desk.draw_audit(session, blog.site_id, count=2, now=datetime.now(UTC)) == 2
+        assessment = session.scalars(select(Assessment).where(Assessment.comment_id == blog.id_of(views[0].id))).one()
+        assessment.signals = {**assessment.signals, "language_served": False}
+    for view in views:
+        blog.decide(view, Verdict.APPROVE)
+    assert [lesson.source for lesson in read(blog)] == [Source.CORRECTION, Source.AUDIT]
+
+
 def test_where_much_is_published_unread_nothing_is_used_before_the_audit_is_read(blog: Any) -> None:
     watch(blog)
     decided(blog, 24)
