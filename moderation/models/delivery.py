@@ -101,7 +101,10 @@ class Publisher(Identified, OfSite, Base):
 
 
 class Publication(Identified, OfSite, Base):
-    """What the blog should show of a comment (``wanted``) and what it is known to show (``applied``), as comment versions."""
+    """What the blog should show of a comment (``wanted``) and what it is known to show (``applied``), as comment versions.
+
+    ``remote_id`` is the id by which a publisher found the comment in the blog, where it had to look for it.
+    """
 
     __tablename__ = "publication"
     __table_args__ = table(
@@ -112,6 +115,13 @@ class Publication(Identified, OfSite, Base):
             "comment_id",
             sqlite_where=text("state IN ('dead', 'paused')"),
             postgresql_where=text("state IN ('dead', 'paused')"),
+        ),
+        Index(
+            "ix_publication_remote_id",
+            "site_id",
+            "remote_id",
+            sqlite_where=text("remote_id IS NOT NULL"),
+            postgresql_where=text("remote_id IS NOT NULL"),
         ),
     )
 
