@@ -2,9 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,24 +21,10 @@ from moderation.services.decisions import NewCase
 from moderation.services.delivery import LEASE
 from moderation.services.notices import Choice
 from tests.moderation.outbound.mailserver import DIES
-from tests.moderation.services.conftest import ABUSIVE, CIVIL, THREAT, Blog
-from tests.moderation.services.office import Office, office
+from tests.moderation.services.conftest import ABUSIVE, CIVIL, THREAT
+from tests.moderation.services.office import Office
 
 PRIVATE = "She lives alone, call her on +49 30 901820 at night, all of you."
-
-
-@pytest.fixture
-def at(blog: Blog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    """An office on either database."""
-    with office(blog, tmp_path, monkeypatch) as world:
-        yield world
-
-
-@pytest.fixture
-def sqlite_at(sqlite_blog: Blog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    """An office on SQLite, for what no database can make a difference to."""
-    with office(sqlite_blog, tmp_path, monkeypatch) as world:
-        yield world
 
 
 # ------------------------------------------------------------------------------------------------------- at once
