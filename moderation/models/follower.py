@@ -17,7 +17,7 @@ class Follower(Identified, OfSite, Base):
     """
 
     __tablename__ = "follower"
-    __table_args__ = table(UniqueConstraint("site_id", "address_key"))
+    __table_args__ = table(UniqueConstraint("site_id", "address_key"), Index(None, "site_id", "asked_at"))
 
     address_key: Mapped[str]
     sealed: Mapped[str]
