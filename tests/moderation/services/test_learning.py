@@ -1,6 +1,5 @@
 """A site's layers: learnt from people alone, used where they are better, forgotten with what they were learnt from."""
 
-import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from moderation.models import Activation, Assessment, Audit, Comment, Decision, 
 from moderation.policy.verdict import Verdict
 from moderation.scoring import catalog
 from moderation.scoring.learner import Example, learnt
-from moderation.services import desk, facts, feedback, labels, learning, lessons, policies
+from moderation.services import desk, feedback, labels, learning, lessons, policies
 from moderation.services.layers import LAYER, NO_LAYERS
 from moderation.services.learning import Standing, Why
 from moderation.services.lessons import Source
@@ -20,19 +19,6 @@ from tests.moderation.services.conftest import ABUSIVE, CIVIL
 from tests.moderation.services.lessons_of import ADVERT, TALK, study
 
 SPAM_REASON = 5
-
-
-class NoChance(random.Random):
-    """A chance that draws nothing for the audit."""
-
-    def random(self) -> float:
-        return 0.999
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_drawn_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One published comment in a hundred would be."""
-    monkeypatch.setattr(facts, "_SystemRandom", NoChance())
 
 
 def watch(blog: Any) -> None:
