@@ -49,10 +49,13 @@ def on_starting(_server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Load the models beside the first requests; at the signal to end, let those go who would wait for a minute."""
+    from moderation.together import take_short_turns  # noqa: PLC0415
+
     context: Context = worker.wsgi.extensions["tidegate"]
     # The application stays: a collection that looks through all of it holds every request up for a tenth of a second.
     gc.collect()
     gc.freeze()
+    take_short_turns()
     context.models.warm()
     finish = signal.getsignal(signal.SIGTERM)
 

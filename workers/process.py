@@ -22,6 +22,7 @@ from moderation.config import Settings
 from moderation.ringing import Ringer
 from moderation.runtime import Runtime
 from moderation.services import processes
+from moderation.together import take_short_turns
 from workers.app import app, settings
 from workers.fallback import Fallback
 from workers.watchdog import LOADING, Childless, Watchdog
@@ -43,6 +44,7 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings, queues: Iterable[str]) -> None:
         failpoints.configure(settings)
+        take_short_turns()
         self.runtime = Runtime.build(settings, role="worker")
         self._ringer = Ringer(self.runtime.doorbell, pause=RING_PAUSE)
         self.runtime.database.ring = self._ringer.ring
