@@ -35,6 +35,9 @@ log = structlog.get_logger(__name__)
 RING_PAUSE = 0.05
 """Seconds between two rings of a process for what its work brought about, so that a burst is announced a few times, not each."""
 
+M_ARENA_MAX = -8
+"""The number that malloc.h gives the option."""
+
 SLICE = 5.0
 """Seconds that one ring is worked for before it is rung again: a worker that has to end is never in the middle of more."""
 
@@ -45,6 +48,7 @@ class WorkerProcess:
     def __init__(self, settings: Settings, queues: Iterable[str]) -> None:
         failpoints.configure(settings)
         take_short_turns()
+        _few_heaps()
         self.runtime = Runtime.build(settings, role="worker")
         self._ringer = Ringer(self.runtime.doorbell, pause=RING_PAUSE)
         self.runtime.database.ring = self._ringer.ring
@@ -69,8 +73,8 @@ class WorkerProcess:
                 _trim()
             ring = partial(self.runtime.doorbell.ring, "moderate")
             moderator = Moderator(self.runtime.database, models, settings.secret, self.name, ring=ring)
-            explainer = Explainer(self.runtime.database, models, self.name, moderator.settle)
-            # What is explained was judged before, and gives way to what is not judged yet.
+            explainer = Explainer(self.runtime.database, models, self.name, moderator.settle, busy=lambda: not moderator.rests())
+            # What is explained was judged before, and gives way to what is not judged yet; the next look begins it again.
             self._drains["moderate"] = lambda stop: moderator.drain(stop) + explainer.drain(stop)
         if "deliver" in self.queues:
             from moderation.outbound.http import Client  # noqa: PLC0415
@@ -125,6 +129,13 @@ def _trim() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def _few_heaps() -> None:
+    """Let all threads allocate from two heaps of glibc's: one for each would keep what a burst left free in it."""
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if option is not None:
+        option(M_ARENA_MAX, 2)
 
 
 class _Held:

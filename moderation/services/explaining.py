@@ -62,13 +62,14 @@ class Interrupted(Exception):
 class Explainer:
     """Does the jobs of kind ``explain``; safe to be drained from one thread at a time.
 
-    ``first`` does what goes first, and says whether there is nothing left of it.
+    ``first`` does what goes first, and says whether there is nothing left of it; while ``busy``, no job is begun.
     """
 
     database: Database
     models: Explaining
     worker: str
     first: Callable[[Callable[[], bool]], bool]
+    busy: Callable[[], bool] = lambda: False
     _after: UUID | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -81,7 +82,7 @@ class Explainer:
             return 0
         claimed = 0
         try:
-            while not stop() and self.first(stop):
+            while not stop() and self.first(stop) and not self.busy():
                 held = self._claim()
                 if held is None:
                     break

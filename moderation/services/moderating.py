@@ -1,6 +1,8 @@
 """The worker's way to judge comments: claim jobs, prepare, ask the models with no transaction open, store under the fence."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -36,6 +38,9 @@ GROUP = 8
 PATIENCE = 1.0
 """Seconds that other work waits for this one to pause."""
 
+REST = 0.05
+"""Seconds without a comment after which other work may begin: at a steady load beyond twenty a second none does."""
+
 MOST_ATTEMPTS = 3
 """Claims after which a comment is no longer tried but put before a human: it may be what kills the workers."""
 
@@ -51,6 +56,7 @@ class Moderator:
     ring: Callable[[], None] = lambda: None
     _after: UUID | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
+    _claimed_at: float = -math.inf
 
     def drain(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Claim and finish jobs until none is due or ``stop`` says so; returns how many were claimed.
@@ -71,6 +77,7 @@ class Moderator:
                     if not claims:
                         break
                     claimed += len(claims)
+                    self._claimed_at = time.monotonic()
                     if len(claims) >= queue.BATCH and not called:
                         # There is probably more: another worker may as well begin. Called once, it stays as long as there is.
                         called = True
@@ -94,6 +101,10 @@ class Moderator:
         self._turn.release()
         self.drain(stop)
         return not stop() and not self._turn.locked()
+
+    def rests(self) -> bool:
+        """Tell whether nothing came for a moment: a pause between two batches is none."""
+        return time.monotonic() - self._claimed_at >= REST
 
     def _claim(self) -> list[queue.Claim]:
         with self.database.reading() as session:
