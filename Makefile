@@ -7,6 +7,8 @@ STAGE := @$(PYTHON) dev/stage.py
 TESTS := $(BIN)/python -m pytest -q
 CLIENTS := .venv-clients
 CODE := api bench dev moderation tests training workers
+FAST := tests/test_architecture.py $(addprefix tests/moderation/,policy signals scoring outbound test_text.py test_queue.py test_together.py) \
+	$(addprefix tests/api/,test_openapi.py test_permissions.py test_comments.py)
 
 .DEFAULT_GOAL := help
 
@@ -19,12 +21,12 @@ up: $(VENV)/.default ## Run everything on this machine until Ctrl-C
 demonstration: $(VENV)/.dev ## Show in three minutes, in Chromium, what a running `make up` does
 	@$(BIN)/python -m dev.demonstration $(ARGS)
 
-check: $(VENV)/.dev ## The fast part, on SQLite alone: at most two minutes
+check: $(VENV)/.dev ## Lint, types, imports and a thousand fast tests, on SQLite alone: at most two minutes
 	$(STAGE) lint 60 $(BIN)/ruff check .
 	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
-	$(STAGE) tests 120 $(TESTS) -n 2 -m "not (slow or system or faults or bench or browser or clients or detoxify or postgres or wordpress)"
+	$(STAGE) tests 120 $(TESTS) -n 2 -m "not (slow or system or faults or bench or browser or clients or detoxify or postgres or wordpress)" $(FAST)
 
 test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most twenty minutes
 	$(STAGE) lint 60 $(BIN)/ruff check .

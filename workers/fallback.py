@@ -56,4 +56,5 @@ class Fallback(threading.Thread):
                 started_at=self._started_at,
                 now=self._process.runtime.database.now(session),
             )
+        self._process.tidy()
         self._beat_at = time.monotonic() + processes.EVERY.total_seconds()
