@@ -168,10 +168,10 @@ def sites_with_work(session: Session, kind: JobKind, *, now: datetime, where: Co
 
     Jobs outside of ``where``, a condition on the job, are not seen.
     """
-    return sites_with_works(session, [kind], now=now, where=where)[kind]
+    return sites_with_work_of(session, [kind], now=now, where=where)[kind]
 
 
-def sites_with_works(
+def sites_with_work_of(
     session: Session, kinds: Sequence[JobKind], *, now: datetime, where: ColumnElement[bool] | None = None
 ) -> dict[JobKind, list[UUID]]:
     """Return for each kind what ``sites_with_work`` does; all are asked for at once."""

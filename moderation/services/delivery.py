@@ -139,7 +139,7 @@ class Deliverer:
             with self._database.reading() as session:
                 # Most looks find nothing; they must not cost a write lock.
                 now = self._database.now(session)
-                found = queue.sites_with_works(session, self._kinds, now=now, where=where)
+                found = queue.sites_with_work_of(session, self._kinds, now=now, where=where)
             claimed: list[tuple[Lane, Parcel]] = []
             for lane in self._lanes:
                 sites = found[lane.kind]

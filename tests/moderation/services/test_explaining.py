@@ -12,7 +12,7 @@ from moderation.models import Comment, Explanation, Job, JobKind, Revision, Scor
 from moderation.policy.verdict import Verdict
 from moderation.scoring.choice import Chosen
 from moderation.scoring.explain import in_words
-from moderation.services import decisions, events
+from moderation.services import decisions, events, moderating
 from moderation.services.asking import Explained
 from moderation.services.explaining import MOST_ATTEMPTS, Explainer
 from moderation.services.posts import PostReference
@@ -140,6 +140,20 @@ def test_explaining_does_not_begin_while_the_process_judges(blog: Blog) -> None:
     busy = Explainer(blog.database, Watched(blog, lambda: pytest.fail("read")), "one", lambda _stop: False)
     assert busy.drain() == 0
     assert [job.attempts for job in jobs(blog)] == [0]
+
+
+def test_explaining_begins_only_when_nothing_came_for_a_moment(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
+    judges = blog.worker()
+    assert judges.rests()
+    blog.submit(ABUSIVE)
+    judges.drain()
+    make_due(blog)
+    asked: Any = blog.score
+    beside = Explainer(blog.database, asked, "one", judges.settle, busy=lambda: not judges.rests())
+    monkeypatch.setattr(moderating, "REST", 3600.0)
+    assert (beside.drain(), len(jobs(blog))) == (0, 1)
+    monkeypatch.setattr(moderating, "REST", 0.0)
+    assert (beside.drain(), jobs(blog)) == (1, [])
 
 
 def test_a_search_that_is_interrupted_counts_for_nothing_and_is_made_again(blog: Blog) -> None:
