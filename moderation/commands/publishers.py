@@ -188,7 +188,7 @@ def _pulled(shell: Shell, found: Publisher, since: datetime) -> pulling.Taken:
         place = page.next
         shell.note(f"{taken.new} new, {taken.known} known")
     with shell.database.transaction() as session:
-        pulling.finished(connecting.find(session, found.site_id, found.id), began=shell.now)
+        pulling.finished(session, connecting.find(session, found.site_id, found.id), since=since, began=shell.now)
     return taken
 
 

@@ -65,6 +65,7 @@ def follow(
 
     ``since`` is where the first walk begins: where the last one ended, or when the publisher was made, if it is None.
     """
+    rounds.locked(session, publisher.id)
     if KINDS[publisher.kind].pull is None:
         raise Refused("not-pulled", f"A blog of the kind {publisher.kind} cannot be asked for its comments.")
     if every is not None and not SHORTEST <= every <= LONGEST:
@@ -253,8 +254,10 @@ def _gone_on(progress: Mapping[str, Any], place: str | None, *, now: datetime) -
     return {"place": "", "began": None, "after": events.iso(datetime.fromisoformat(began) - OVERLAP)}
 
 
-def finished(publisher: Publisher, *, began: datetime) -> None:
-    """Note that somebody walked through all there is, so that the schedule need not begin before."""
+def finished(session: Session, publisher: Publisher, *, since: datetime, began: datetime) -> None:
+    """Note that somebody walked through all there is since then, so that the schedule need not begin before."""
+    rounds.locked(session, publisher.id)
     progress = publisher.config.get("pulling") or {}
-    if progress:
+    # Who walked through the last hour says nothing about the day before, which the schedule has yet to ask for.
+    if progress and since <= begins(publisher):
         publisher.config = {**publisher.config, "pulling": {**progress, "after": events.iso(began - OVERLAP), "place": ""}}

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
 from moderation.outbound.http import Reply
@@ -39,28 +39,43 @@ PULLED: Final = 20
 """Comments in a page: each may be under another post, which costs a request."""
 
 
-class _Kept:
-    """Access tokens of this process by the credentials that they were given for; an hour each, as Google has it."""
+POST_KEPT: Final = timedelta(hours=1)
+MOST_KEPT: Final = 1000
+"""Answers of Google that a process remembers of each sort; the oldest goes first."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class _Kept(Generic[Key, Value]):
+    """Answers that this process remembers, each until its time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tokens: dict[bytes, tuple[str, datetime]] = {}
+        self._values: dict[Key, tuple[Value, datetime]] = {}
 
-    def get(self, name: bytes, *, now: datetime) -> str | None:
+    def get(self, name: Key, *, now: datetime) -> Value | None:
         with self._lock:
-            token, until = self._tokens.get(name, ("", now))
-            return token if until > now else None
+            kept = self._values.get(name)
+            return kept[0] if kept is not None and kept[1] > now else None
 
-    def put(self, name: bytes, token: str, *, until: datetime) -> None:
+    def put(self, name: Key, value: Value, *, until: datetime) -> None:
         with self._lock:
-            self._tokens[name] = (token, until)
+            self._values.pop(name, None)
+            while len(self._values) >= MOST_KEPT:
+                del self._values[next(iter(self._values))]
+            self._values[name] = (value, until)
 
-    def drop(self, name: bytes) -> None:
+    def drop(self, name: Key) -> None:
         with self._lock:
-            self._tokens.pop(name, None)
+            self._values.pop(name, None)
 
 
-_KEPT: Final = _Kept()
+_TOKENS: Final = _Kept[bytes, str]()
+"""Access tokens by the credentials that they were given for; an hour each, as Google has it."""
+
+_POSTS: Final = _Kept[tuple[str, str, str], Mapping[str, Any]]()
+"""Posts by the API, the blog and their number: of a page under twenty posts a slow blog answers a few questions at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +151,24 @@ class Blogger:
             return Page(reply=reply)
         items = [item for item in found.get("items") or [] if isinstance(item, dict)]
         posts: dict[str, Mapping[str, Any]] = {}
+        asked_for = 0
         for number in sorted({str((item.get("post") or {}).get("id")) for item in items}):
-            path = f"/v3/blogs/{in_path(self.blog_id)}/posts/{in_path(number)}?fields=id%2Curl%2Ctitle&view=ADMIN"
-            reply, posts[number] = self._ask("GET", path, sending)
-            # A post that was deleted meanwhile takes its comments along; anything else is tried again.
-            if not reply.ok and reply.status not in GONE:
-                return Page(reply=reply)
+            kept = _POSTS.get((self.api, self.blog_id, number), now=sending.now)
+            if kept is None:
+                reply, kept = self._post(number, sending)
+                # A post that was deleted meanwhile takes its comments along; anything else is tried again.
+                if not reply.ok and reply.status not in GONE:
+                    # Where only the time was up, the same page gets further when it is asked for again, so that is no failure.
+                    return Page(reply=UP_TO_DATE, next=place) if asked_for and reply.trouble == "timeout" else Page(reply=reply)
+                _POSTS.put((self.api, self.blog_id, number), kept, until=sending.now + POST_KEPT)
+                asked_for += 1
+            posts[number] = kept
         rows = [_pulled(item, posts) for item in items]
         return Page(reply=UP_TO_DATE, rows=rows, next=found.get("nextPageToken") or None)
+
+    def _post(self, number: str, sending: Sending) -> tuple[Reply, dict[str, Any]]:
+        path = f"/v3/blogs/{in_path(self.blog_id)}/posts/{in_path(number)}?fields=id%2Curl%2Ctitle&view=ADMIN"
+        return self._ask("GET", path, sending)
 
     def _path(self, state: CommentState) -> str | None:
         post, slash, comment = (state.external_id or "").removeprefix(SYSTEM).partition("/")
@@ -158,11 +183,11 @@ class Blogger:
         reply, found = sending.ask(method, self.api + path, headers={"Authorization": f"Bearer {token}"})
         if reply.status == 401:
             # Withdrawn before its time: the next attempt asks for another.
-            _KEPT.drop(self._name())
+            _TOKENS.drop(self._name())
         return reply, found
 
     def _token(self, sending: Sending) -> tuple[Reply, str | None]:
-        kept = _KEPT.get(self._name(), now=sending.now)
+        kept = _TOKENS.get(self._name(), now=sending.now)
         if kept is not None:
             return UP_TO_DATE, kept
         form = {
@@ -178,7 +203,7 @@ class Blogger:
             error = str(found.get("error", ""))[:100]
             return (replace(reply, excerpt=error) if not reply.ok else Reply(trouble="protocol")), None
         lasting = timedelta(seconds=float(found.get("expires_in", 0)))
-        _KEPT.put(self._name(), token, until=sending.now + lasting - SLACK)
+        _TOKENS.put(self._name(), token, until=sending.now + lasting - SLACK)
         return reply, token
 
     def _name(self) -> bytes:

@@ -192,6 +192,77 @@ def test_a_place_that_the_blog_no_longer_knows_begins_the_walk_anew(out: Outgoin
     assert set(stored(out)) == {"1"}
 
 
+def test_a_blog_too_slow_for_a_whole_page_in_one_attempt_comes_to_its_end(out: Outgoing) -> None:
+    blog = BloggerBlog(f"http://127.0.0.1:{out.receiver.port}")
+
+    def slowly(handler: Any, got: Got) -> None:
+        if "/posts/" in got.path:
+            out.receiver.closing.wait(0.4)
+        blog.answer(handler, got)
+
+    out.receiver.answer = slowly
+    publisher = connected(out, blog)
+    for number in range(6):
+        write(out, blog, number, post=20 + number)
+    follow(out, publisher)
+    hasty = out.another(timeout=1.0)
+    hasty.drain(lambda: False)
+    hasty.close()
+    assert set(stored(out)) == {str(number) for number in range(6)}
+    assert (progress(out, publisher)["failures"], progress(out, publisher)["taken"]["new"]) == (0, 6)
+
+
+def test_a_blog_that_answers_for_no_post_in_time_has_failed(out: Outgoing) -> None:
+    blog = BloggerBlog(f"http://127.0.0.1:{out.receiver.port}")
+
+    def never(handler: Any, got: Got) -> None:
+        if "/posts/" in got.path:
+            out.receiver.closing.wait(10)
+        blog.answer(handler, got)
+
+    out.receiver.answer = never
+    publisher = connected(out, blog)
+    write(out, blog, 1, post=31)
+    follow(out, publisher)
+    hasty = out.another(timeout=0.5)
+    hasty.drain(lambda: False)
+    hasty.close()
+    assert (progress(out, publisher)["failures"], progress(out, publisher)["error"]) == (1, "timeout")
+
+
+def test_what_a_worker_noted_while_somebody_pulled_by_hand_is_kept(out: Outgoing) -> None:
+    blog = WordPressBlog(f"http://127.0.0.1:{out.receiver.port}")
+    out.receiver.answer = blog.answer
+    publisher = connected(out, blog)
+    write(out, blog, 1)
+    follow(out, publisher)
+    with out.database.reading() as session:
+        here = connecting.find(session, out.site_id, publisher.id)
+    out.drain()
+    with out.database.transaction() as session:
+        # As it was read before the worker stored what it took.
+        session.add(here)
+        pulling.finished(session, here, since=publisher.created_at, began=out.clock.now())
+    assert progress(out, publisher)["taken"]["new"] == 1
+
+
+def test_who_pulled_the_last_hour_by_hand_has_left_nothing_out_that_the_schedule_has_yet_to_ask_for(out: Outgoing) -> None:
+    blog = WordPressBlog(f"http://127.0.0.1:{out.receiver.port}")
+    publisher = connected(out, blog)
+    out.receiver.answer = status(500)
+    follow(out, publisher, since=timedelta(days=3))
+    out.drain()
+    write(out, blog, 1, ago=2 * 86_400)
+    out.receiver.answer = blog.answer
+    now = out.clock.now()
+    with out.database.transaction() as session:
+        here = connecting.find(session, out.site_id, publisher.id)
+        pulling.finished(session, here, since=now - timedelta(hours=1), began=now)
+    out.clock.move(3600)
+    out.drain()
+    assert set(stored(out)) == {"1"}
+
+
 def test_a_reply_comes_under_what_it_answers_and_alone_where_that_is_not_here(
     out: Outgoing, blog: Listing, publisher: Publisher
 ) -> None:

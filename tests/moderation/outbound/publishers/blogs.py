@@ -33,6 +33,8 @@ class Written:
     text: str
     waiting: bool = True
     parent: int | None = None
+    post: int = 5
+    """The one that is there; Blogger alone has all others too."""
 
 
 class Blog(ABC):
@@ -210,6 +212,8 @@ class BloggerBlog(Blog):
             "/v3/users/self/blogs/3": {"kind": "blogger#blogUserInfo", "blog_user_info": {"hasAdminAccess": True}},
             "/v3/blogs/3/posts/5": {"id": "5", "url": f"{self.base}/arms.html", "title": "Arms &amp; the treaty"},
         }
+        if (number := path.removeprefix("/v3/blogs/3/posts/")).isdigit():
+            described.setdefault(path, {"id": number, "url": f"{self.base}/{number}.html", "title": f"Post {number}"})
         if path in described:
             return 200, described[path]
         rest = path.removeprefix("/v3/blogs/3/posts/5/comments/7")
@@ -238,7 +242,7 @@ class BloggerBlog(Blog):
             "kind": "blogger#comment",
             "id": str(each.number),
             "status": "PENDING" if each.waiting else "LIVE",
-            "post": {"id": "5"},
+            "post": {"id": str(each.post)},
             "blog": {"id": "3"},
             "published": each.at.isoformat(),
             "content": f"{each.text}<br>",
