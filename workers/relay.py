@@ -7,13 +7,17 @@ Any number of relays may run. One at a time holds the sealer's lease and numbers
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache, partial
 from types import FrameType
+from uuid import UUID
 
 import structlog
 from sqlalchemy import exists, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from moderation import failpoints, logs, queue
 from moderation.config import Settings
@@ -115,14 +119,13 @@ class Relay:
             for site_id in found:
                 if self.ending.is_set():
                     return
-                for version in learning.teach(database, site_id, _spam):
-                    log.info(
-                        "layer_learnt", site=show("site", site_id), layer=policies.label(version), why=version.content["why"]
-                    )
+                with _by_itself("learning", site_id):
+                    for version in learning.teach(database, site_id, _spam):
+                        log.info(
+                            "layer_learnt", site=show("site", site_id), layer=policies.label(version), why=version.content["why"]
+                        )
         except SQLAlchemyError as error:
             log.warning("learning_failed", error=type(error).__name__)
-        except Exception as error:
-            log.exception("learning_failed", error=type(error).__name__)
 
     def _draw(self) -> None:
         """Draw each site's comments for the audit, one relay at a time."""
@@ -133,7 +136,8 @@ class Relay:
                 return
             found = [(site.id, site.time_zone) for site in sites.everything(session)]
         for site_id, time_zone in found:
-            database.transact(partial(desk.draw_daily, site_id=site_id, time_zone=time_zone, now=now))
+            with _by_itself("drawing", site_id):
+                database.transact(partial(desk.draw_daily, site_id=site_id, time_zone=time_zone, now=now))
 
     def _place(self) -> bool:
         with self.runtime.database.reading() as session:
@@ -160,17 +164,33 @@ class Relay:
     def _announce(self) -> None:
         with self.runtime.database.reading() as session:
             heard = self.runtime.settings.smtp_url is not None or chats.exist(session)
-            due = heard and notices.is_due(session, now=self.runtime.database.now(session))
-        if due:
-            self.runtime.database.transact(
-                lambda session: notices.announce_due(session, now=self.runtime.database.now(session)),
-            )
+            found = notices.due(session, now=self.runtime.database.now(session)) if heard else []
+        for site_id in found:
+            with _by_itself("announcing", site_id):
+                self.runtime.database.transact(partial(self._announced, site_id=site_id))
+
+    def _announced(self, session: Session, *, site_id: UUID) -> None:
+        notices.announce_due(session, site_id, now=self.runtime.database.now(session))
 
     def _is_due(self, what: str, every: float) -> bool:
         if time.monotonic() < self._due[what]:
             return False
         self._due[what] = time.monotonic() + every
         return True
+
+
+@contextmanager
+def _by_itself(what: str, site_id: UUID) -> Iterator[None]:
+    """Let what is wrong with one site keep no other from its turn; that the database cannot be used is nobody's own."""
+    try:
+        yield
+    except OperationalError:
+        raise
+    except SQLAlchemyError as error:
+        # Its message would show what was to be stored.
+        log.warning("site_failed", what=what, site=show("site", site_id), error=type(error).__name__)
+    except Exception:
+        log.exception("site_failed", what=what, site=show("site", site_id))
 
 
 @cache

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Response, request
 from marshmallow import ValidationError
@@ -16,6 +15,7 @@ from api.console.door import back, blp, form, page, refusal, signed_in
 from api.console.forms import ClosingForm, PostForm, PostsQuery, ReasonsForm, ReasonsQuery, ThresholdsForm, WordsForm
 from api.context import context
 from api.schemas.fields import Line
+from moderation.clock import zone_of
 from moderation.errors import NotFound, Refused
 from moderation.ids import read
 from moderation.models import Openness, Site, Subject, Version
@@ -240,7 +240,7 @@ def _posts(asked: dict[str, Any], problem: str | None = None) -> Response:
                 problem = "No comment was ever sent for a post with that address."
         found = controls.recent_posts(session, site_id, also=also)
         closes_after = openness.closes_after(policies.settings(session, site_id))
-    zone = ZoneInfo(signed_in().time_zone)
+    zone = zone_of(signed_in().time_zone)
     status = 422 if problem and not asked.get("address") else 200
     return page(
         "posts.html",
@@ -299,4 +299,4 @@ def _moment(written: str) -> datetime | None:
         moment = datetime.fromisoformat(written)
     except ValueError:
         raise ValidationError({"until": ["A time such as 2026-12-01T18:00."]}) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(signed_in().time_zone))
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone_of(signed_in().time_zone))

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from moderation import migrations, queue
+from moderation.clock import zone_named
 from moderation.commands import outside, traffic
 from moderation.commands.finding import Finding, Level
 from moderation.commands.shell import DOWN, FINDING, Fault, Shell, first_line, shelled
@@ -27,7 +28,7 @@ from moderation.models import Audit, Delivery, DeliveryState, Endpoint, Endpoint
 from moderation.outbound.mail import ADVICE, Mailer
 from moderation.scoring import catalog
 from moderation.scoring.scorer import ScoringFailed
-from moderation.services import messages, processes, sealing
+from moderation.services import messages, processes, sealing, sites
 
 LITTLE_DISK: Final = 1_000_000_000
 NO_DISK: Final = 200_000_000
@@ -40,6 +41,9 @@ LATE: Final = timedelta(seconds=10)
 VERY_LATE: Final = timedelta(seconds=60)
 VERIFIED_AT_ONCE: Final = 20_000
 """Rows of the audit log that are checked here; ``tidegate audit verify`` checks them all."""
+
+MANY_REFUSED: Final = 10
+"""Letters to commenters refused, and more than were taken: then it is no matter of a few mistyped addresses."""
 
 MOUNTS: Final = Path("/proc/self/mounts")
 FAR_AWAY: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs")
@@ -178,7 +182,7 @@ def _database(database: Database) -> Iterator[Finding]:
     yield _clock(database)
     with database.reading() as session:
         now = database.now(session)
-        for look in (_workers, _queue, _feed, _deliveries, _messages):
+        for look in (_workers, _queue, _feed, _deliveries, _messages, _sites):
             yield look(session, now)
 
 
@@ -254,10 +258,30 @@ def _deliveries(session: Session, _now: datetime) -> Finding:
 
 
 def _messages(session: Session, _now: datetime) -> Finding:
-    dead = messages.dead(session)
-    if dead:
-        return Finding("messages", "warn", f"{dead} letters were given up; `tidegate mail list` says why")
-    return Finding("messages", "ok", "no letter was given up")
+    ends = messages.ends(session)
+    if ends.given_up:
+        return Finding("messages", "warn", f"{ends.given_up} letters were given up; `tidegate mail list` says why")
+    refused = f"{ends.refused} of {ends.refused + ends.taken} to commenters were refused by their mail servers"
+    if ends.refused > max(ends.taken, MANY_REFUSED):
+        return Finding("messages", "warn", f"{refused}: does the world trust the domain of MAIL_FROM (SPF, DKIM)?")
+    return Finding("messages", "ok", f"no letter was given up{f'; {refused}' if ends.refused else ''}")
+
+
+def _sites(session: Session, _now: datetime) -> Finding:
+    found = sites.everything(session)
+    lost = [f"{each.name} ({each.time_zone})" for each in found if not _has_zone(each.time_zone)]
+    if lost:
+        said = f"this machine has no such time zone, so UTC is used: {', '.join(lost)}"
+        return Finding("sites", "warn", f"{said}; set another with `tidegate site change NAME --time-zone ZONE`")
+    return Finding("sites", "ok", f"{len(found)}, with time zones that this machine has")
+
+
+def _has_zone(name: str) -> bool:
+    try:
+        zone_named(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _audit(shell: Shell) -> Finding:

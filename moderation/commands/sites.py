@@ -52,6 +52,32 @@ def add(
     shell.show(_basics(made) | {"policy": policy}, [f"added {made.name} ({show('site', made.id)}), policy {policy}", next_step])
 
 
+@site.command()
+@click.argument("name")
+@click.option("--title", help="What people call it.")
+@click.option("--language", metavar="TAG", help="The language most comments are in.")
+@click.option("--time-zone", metavar="ZONE", help="For figures by day, such as Europe/Berlin.")
+@click.option("--origin", "origins", multiple=True, metavar="URL", help="Where its pages are, in place of the origins before.")
+@shelled
+def change(
+    shell: Shell, name: str, *, title: str | None, language: str | None, time_zone: str | None, origins: tuple[str, ...]
+) -> None:
+    """Change what is given of the site NAME; what its keys and pages call it stays."""
+    with shell.database.transaction() as session:
+        changed = sites.update(
+            session,
+            sites.find(session, name).id,
+            title=title,
+            language=language,
+            time_zone=time_zone,
+            origins=origins or None,
+            by=BY,
+            now=shell.now,
+        )
+        answer = _basics(changed) | {"language": changed.language, "time_zone": changed.time_zone}
+    shell.show(answer, table(("what", "value"), [(what, _plain(value)) for what, value in answer.items()]))
+
+
 @site.command(name="list")
 @shelled
 def list_(shell: Shell) -> None:

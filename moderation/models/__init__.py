@@ -5,7 +5,7 @@ from moderation.models.assessment import Assessment, Mode, Score
 from moderation.models.audit import Audit
 from moderation.models.author import Author, IdentityKind
 from moderation.models.base import Base, columns
-from moderation.models.case import Case, CaseKind
+from moderation.models.case import WAITING_CASE, Case, CaseKind
 from moderation.models.chat import Chat, ChatKind
 from moderation.models.comment import (
     Comment,
@@ -52,6 +52,7 @@ from moderation.models.site import (
 from moderation.models.view import PostViews
 
 __all__ = [
+    "WAITING_CASE",
     "Activation",
     "Appeal",
     "Assessment",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, text
@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from moderation.models.base import Base, Identified, OfSite, table
 from moderation.models.types import Word
+
+WAITING_CASE: Final = "closed_at IS NULL AND kind <> 'audit'"
+"""What an open case is that somebody waits for, as its index has it: a question finds the index only in these words."""
 
 
 class CaseKind(StrEnum):
@@ -52,6 +55,7 @@ class Case(Identified, OfSite, Base):
             sqlite_where=text("closed_at IS NOT NULL"),
             postgresql_where=text("closed_at IS NOT NULL"),
         ),
+        Index("ix_case_waiting", "site_id", "created_at", sqlite_where=text(WAITING_CASE), postgresql_where=text(WAITING_CASE)),
         Index(None, "comment_id", "id"),
     )
 

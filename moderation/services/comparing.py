@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from moderation import queue
+from moderation.clock import zone_of
 from moderation.ids import show
 from moderation.models import Comment, DeliveryState, JobKind, Priority, Publication, Publisher, Site
 from moderation.outbound.publishers import KINDS, CommentState, Seen
@@ -106,7 +106,7 @@ def go_on(session: Session, publisher: Publisher, *, now: datetime) -> None:
 
 def coming_night(session: Session, publisher: Publisher, *, now: datetime) -> datetime:
     """Return when the next nightly comparison begins; publishers spread over an hour, so that not all begin at once."""
-    zone = ZoneInfo(session.get_one(Site, publisher.site_id).time_zone)
+    zone = zone_of(session.get_one(Site, publisher.site_id).time_zone)
     spread = timedelta(seconds=int.from_bytes(publisher.id.bytes[-2:]) % 3600)
     local = now.astimezone(zone)
     tonight = local.replace(hour=HOUR, minute=0, second=0, microsecond=0) + spread

@@ -4,11 +4,11 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, TextClause, and_, func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from moderation.clock import zone_of
 from moderation.errors import NotFound, Refused
 from moderation.ids import new_id, show
 from moderation.models import Author, Case, CaseKind, Comment, Decision, Note, Publication, Status
@@ -152,7 +152,7 @@ def draw_daily(session: Session, site_id: UUID, *, time_zone: str, now: datetime
 
 
 def _midnight(time_zone: str, now: datetime) -> datetime:
-    return now.astimezone(ZoneInfo(time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return now.astimezone(zone_of(time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def last_of(session: Session, site_id: UUID, user_id: UUID, *, now: datetime) -> Last | None:

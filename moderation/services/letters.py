@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from moderation.clock import zone_of
 from moderation.config import Settings
 from moderation.ids import show
 from moderation.models import Case, CaseKind, Comment, Decider, Decision, Message, MessageKind, Post, Site, User
@@ -194,4 +194,5 @@ def _title(post: Post) -> str:
 
 
 def _moment(moment: datetime, site: Site) -> str:
-    return f"{moment.astimezone(ZoneInfo(site.time_zone)):%-d %B %H:%M} ({site.time_zone})"
+    zone = zone_of(site.time_zone)
+    return f"{moment.astimezone(zone):%-d %B %H:%M} ({zone.key})"

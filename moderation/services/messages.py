@@ -5,6 +5,7 @@ message of it for each person who wants to know (``mailing``), so that no decisi
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -27,6 +28,18 @@ URGENT: Final = frozenset({3, 4})
 
 TO_AUTHORS: Final = frozenset({MessageKind.CONFIRM, MessageKind.VERDICT, MessageKind.REPLY})
 """What the author of a comment is told, and nobody else."""
+
+OF_THE_ADDRESS: Final = frozenset({"rejected", "deferred"})
+"""Troubles that an author makes who gives an address that there is not, or a mailbox that is full."""
+
+
+@dataclass(slots=True)
+class Ends:
+    """How messages ended: ``given_up`` for a reason that is ours to mend; of those to authors, ``refused`` ones and ``taken``."""
+
+    given_up: int = 0
+    refused: int = 0
+    taken: int = 0
 
 
 def announce(
@@ -104,10 +117,23 @@ def page(session: Session, site_id: UUID, *, state: DeliveryState | None = None,
     return list(session.scalars(query.order_by(Message.id.desc()).limit(limit)))
 
 
-def dead(session: Session, site_id: UUID | None = None) -> int:
-    """Count the messages that were given up, of one site or of all."""
-    query = select(func.count()).select_from(Message).where(Message.state == DeliveryState.DEAD)
-    return session.scalar(query if site_id is None else query.where(Message.site_id == site_id)) or 0
+def ends(session: Session) -> Ends:
+    """Count how messages that are still kept ended, at all sites."""
+    to_an_author = Message.kind.in_(TO_AUTHORS)
+    rows = session.execute(
+        select(to_an_author, Message.state, Message.last_error, func.count())
+        .where(Message.state.in_([DeliveryState.DEAD, DeliveryState.DELIVERED]))
+        .group_by(to_an_author, Message.state, Message.last_error)
+    )
+    found = Ends()
+    for theirs, state, error, count in rows:
+        if state is DeliveryState.DELIVERED:
+            found.taken += count if theirs else 0
+        elif theirs and error in OF_THE_ADDRESS:
+            found.refused += count
+        else:
+            found.given_up += count
+    return found
 
 
 def retry(session: Session, site_id: UUID, message_id: UUID, *, by: str, now: datetime) -> Message:

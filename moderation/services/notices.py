@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from moderation.clock import zone_of
 from moderation.errors import NotFound, Refused
 from moderation.ids import show
-from moderation.models import Case, CaseKind, Membership, Message, MessageKind, NoticeChoice, NoticePlan, Role, Site, User
+from moderation.models import WAITING_CASE, Case, Membership, Message, MessageKind, NoticeChoice, NoticePlan, Role, Site, User
 from moderation.services import audit, messages
 
 WAITING_MINUTES: Final = 240
@@ -124,7 +124,7 @@ def set_plan(
 
 def next_digest(hours: Collection[int], time_zone: str, *, after: datetime) -> datetime | None:
     """Return the next of the hours in that time zone; None without hours. One that the clock leaves out comes when it goes on."""
-    zone = ZoneInfo(time_zone)
+    zone = zone_of(time_zone)
     today = after.astimezone(zone)
     times = [
         (today + timedelta(days=day)).replace(hour=hour, minute=0, second=0, microsecond=0, fold=0).astimezone(after.tzinfo)
@@ -134,37 +134,31 @@ def next_digest(hours: Collection[int], time_zone: str, *, after: datetime) -> d
     return min((moment for moment in times if moment > after), default=None)
 
 
-def announce_due(session: Session, *, now: datetime) -> list[Message]:
-    """Announce the digests and alarms that are due at any site, and move their times on."""
-    announced = []
-    for site in session.scalars(select(Site).order_by(Site.id)).all():
-        announced += _announce_digest(session, site, now=now)
-        announced += _announce_waiting(session, site, now=now)
-    return announced
+def announce_due(session: Session, site_id: UUID, *, now: datetime) -> list[Message]:
+    """Announce the digest and the alarm that are due at a site, and move their times on."""
+    site = session.get_one(Site, site_id)
+    return [*_announce_digest(session, site, now=now), *_announce_waiting(session, site, now=now)]
 
 
-def is_due(session: Session, *, now: datetime) -> bool:
-    """Tell whether ``announce_due`` might have something to do; reads only."""
-    late = select(NoticePlan.site_id).where(NoticePlan.digest_at <= now).limit(1)
-    if session.scalar(late) is not None:
-        return True
-    for site_id in session.scalars(select(Site.id)):
-        found = session.get(NoticePlan, site_id)
-        oldest = oldest_waiting(session, site_id)
-        over = found is not None and found.alarmed_at is not None and not _is_long(oldest, found, now=now)
-        if over or _alarms(oldest, found, now=now):
-            return True
-    return False
+def due(session: Session, *, now: datetime) -> list[UUID]:
+    """Return the sites where ``announce_due`` might have something to do; reads only."""
+    return [site_id for site_id in session.scalars(select(Site.id).order_by(Site.id)).all() if _is_due(session, site_id, now=now)]
 
 
 def oldest_waiting(session: Session, site_id: UUID) -> datetime | None:
     """Return since when the oldest open case waits; the audit, which nobody waits for, aside."""
     return session.scalar(
-        select(Case.created_at)
-        .where(Case.site_id == site_id, Case.closed_at.is_(None), Case.kind != CaseKind.AUDIT)
-        .order_by(Case.created_at)
-        .limit(1)
+        select(Case.created_at).where(Case.site_id == site_id, text(WAITING_CASE)).order_by(Case.created_at).limit(1)
     )
+
+
+def _is_due(session: Session, site_id: UUID, *, now: datetime) -> bool:
+    found = session.get(NoticePlan, site_id)
+    if found is not None and found.digest_at is not None and found.digest_at <= now:
+        return True
+    oldest = oldest_waiting(session, site_id)
+    over = found is not None and found.alarmed_at is not None and not _is_long(oldest, found, now=now)
+    return over or _alarms(oldest, found, now=now)
 
 
 def _announce_digest(session: Session, site: Site, *, now: datetime) -> list[Message]:

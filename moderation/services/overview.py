@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, func, select, text
 from sqlalchemy.orm import Session, aliased
 
+from moderation.clock import zone_of
 from moderation.models import (
     Assessment,
     Case,
@@ -172,7 +172,7 @@ def _closed(session: Session, site_id: UUID, since: datetime) -> Sequence[Any]:
 
 
 def _hours(closed: Iterable[Any], time_zone: str) -> tuple[Hour, ...]:
-    zone = ZoneInfo(time_zone)
+    zone = zone_of(time_zone)
     waits: dict[int, list[timedelta]] = defaultdict(list)
     for case in closed:
         if case.kind is not CaseKind.AUDIT:

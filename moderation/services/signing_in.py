@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from moderation.clock import zone_of
 from moderation.errors import NotFound, TidegateError
 from moderation.ids import new_id, show
 from moderation.models import ConsoleSession, KeyKind, Membership, Role, SignInLink, Site, User
@@ -209,7 +210,7 @@ def recall(session: Session, cookie: str, *, now: datetime) -> SignedIn:
         name=user.name,
         email=user.email,
         site_title=site.title,
-        time_zone=site.time_zone,
+        time_zone=zone_of(site.time_zone).key,
         has_password=user.password_hash is not None,
         has_code=user.code_salt is not None,
     )

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from moderation.clock import zone_named
 from moderation.errors import NotFound, Refused, UnknownId
 from moderation.ids import new_id, read, show
 from moderation.models import Membership, Role, Site, User
@@ -160,7 +160,6 @@ def members(session: Session, site_id: UUID) -> list[tuple[User, Role]]:
 
 def _time_zone(name: str) -> str:
     try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+        return zone_named(name).key
+    except ValueError as error:
         raise Refused("time-zone", f"{name!r} is not a time zone.", "/time_zone") from error
-    return name

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from moderation.clock import zone_of
 from moderation.config import Settings
 from moderation.database import Database
 from moderation.ids import new_id, show
@@ -20,7 +21,7 @@ from moderation.models import Message, NoticePlan, Site, Version
 from moderation.runtime import Runtime
 from moderation.scoring import catalog
 from moderation.scoring.spam import SpamScorer
-from moderation.services import desk, learning
+from moderation.services import desk, learning, notices
 from workers.relay import Relay
 
 
@@ -51,6 +52,55 @@ def test_what_is_due_is_announced_once_by_however_many_relays(runtime: Runtime) 
     for _ in range(2):
         Relay(runtime).turn()
     assert announced(runtime) == 1
+
+
+def test_what_is_wrong_with_one_site_keeps_no_other_from_its_notices_and_its_audit(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with runtime.database.transaction() as session:
+        (first,) = session.scalars(select(Site))
+        second = Site(id=new_id(), created_at=first.created_at, name="other", title="Another")
+        session.add(second)
+        session.flush()
+        due = first.created_at - timedelta(seconds=1)
+        session.add(NoticePlan(site_id=second.id, digest_hours=[8], waiting_minutes=0, digest_at=due))
+    (announce, draw), drawn = (notices.announce_due, desk.draw_daily), []
+
+    def broken(session: Session, site_id: UUID, *, now: datetime) -> list[Message]:
+        if site_id == first.id:
+            raise ValueError("something about this site")
+        return announce(session, site_id, now=now)
+
+    def too(session: Session, site_id: UUID, *, time_zone: str, now: datetime) -> int:
+        drawn.append(site_id)
+        if len(drawn) == 1:
+            raise ValueError("something about this site")
+        return draw(session, site_id, time_zone=time_zone, now=now)
+
+    monkeypatch.setattr(notices, "announce_due", broken)
+    monkeypatch.setattr(desk, "draw_daily", too)
+    relay = Relay(runtime)
+    relay._due["audit"] = 0.0
+    relay.turn()
+    with runtime.database.reading() as session:
+        assert [message.site_id for message in session.scalars(select(Message))] == [second.id]
+    assert sorted(drawn) == sorted([first.id, second.id])
+
+
+def test_a_time_zone_that_this_machine_does_not_have_is_taken_as_utc_and_said(
+    runtime: Runtime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zone_of.cache_clear()
+    with runtime.database.transaction() as session:
+        (site,) = session.scalars(select(Site))
+        site.time_zone = "Mars/Olympus"
+    Relay(runtime).turn()
+    assert announced(runtime) == 1
+    with runtime.database.reading() as session:
+        plan = session.scalars(select(NoticePlan)).one()
+    assert plan.digest_at is not None
+    assert plan.digest_at.hour == 8
+    assert "time_zone_unknown" in capsys.readouterr().out
 
 
 def test_without_a_mail_server_nothing_is_announced(runtime: Runtime) -> None:

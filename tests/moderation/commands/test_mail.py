@@ -38,6 +38,43 @@ def test_wrong_settings_are_named_together(cli: Cli, monkeypatch: pytest.MonkeyP
     assert "MAIL_FROM: is needed with SMTP_URL" in said
 
 
+def test_a_doctor_leaves_strangers_who_mistype_their_address_alone_until_most_letters_are_refused(
+    cli: Cli, installed: Database, home: Path
+) -> None:
+    home.mkdir(mode=0o700)
+
+    def ended(count: int, state: DeliveryState, error: str | None) -> dict[str, str]:
+        now = datetime.now(UTC)
+        with installed.transaction() as session:
+            session.add_all(
+                Message(
+                    id=new_id(),
+                    created_at=now,
+                    site_id=sites.find(session, "blog").id,
+                    kind=MessageKind.CONFIRM,
+                    attempts=1,
+                    state=state,
+                    last_error=error,
+                    finished_at=now,
+                )
+                for _ in range(count)
+            )
+        found = answer(cli("doctor", "--json", code=1))["findings"]
+        return next(each for each in found if each["name"] == "messages")
+
+    found = ended(9, DeliveryState.DEAD, "rejected")
+    assert (found["level"], found["detail"]) == (
+        "ok", "no letter was given up; 9 of 9 to commenters were refused by their mail servers",
+    )  # fmt: skip
+    ended(20, DeliveryState.DELIVERED, None)
+    assert ended(11, DeliveryState.DEAD, "deferred")["level"] == "ok", "as many as were taken"
+    found = ended(1, DeliveryState.DEAD, "rejected")
+    assert (found["level"], found["detail"].partition(":")[0]) == (
+        "warn", "21 of 41 to commenters were refused by their mail servers",
+    )  # fmt: skip
+    assert "1 letters were given up" in ended(1, DeliveryState.DEAD, "sender")["detail"], "no server takes that of us"
+
+
 def test_a_letter_that_was_given_up_is_listed_and_sent_again(cli: Cli, installed: Database, home: Path) -> None:
     home.mkdir(mode=0o700)
     assert cli("mail", "list", "--site", "blog").stdout == "(none)\n"

@@ -7,7 +7,7 @@ import pytest
 
 from moderation.database import Database
 from moderation.ids import show
-from moderation.services import keys
+from moderation.services import keys, sites
 from tests.moderation.commands.conftest import MINE, SECRET, Cli, answer
 
 
@@ -60,6 +60,20 @@ def test_a_policy_is_stored_put_into_force_and_rolled_back(cli: Cli, installed: 
     in_force = [each["policy"] for each in answer(cli("policy", "list", "--site", "blog", "--json")) if each["in_force"]]
     assert in_force == ["mine@1"]
     assert "is called mine" in cli("policy", "activate", "yours", "--site", "blog", "--file", str(policy), code=2).stderr
+
+
+def test_what_is_given_of_a_site_can_be_changed_and_an_unknown_time_zone_is_said(
+    cli: Cli, installed: Database, home: Path
+) -> None:
+    home.mkdir(mode=0o700)
+    with installed.transaction() as session:
+        sites.find(session, "blog").time_zone = "Mars/Olympus"
+    assert "UTC is used: blog (Mars/Olympus)" in cli("doctor", code=1).stdout
+    assert "is not a time zone" in cli("site", "change", "blog", "--time-zone", "Europe", code=2).stderr
+    changed = answer(cli("site", "change", "blog", "--time-zone", "Europe/Berlin", "--title", "News", "--json"))
+    assert (changed["title"], changed["time_zone"], changed["language"]) == ("News", "Europe/Berlin", "en")
+    assert changed["origins"] == ["https://blog.example"], "what is not given stays"
+    assert "ok    sites" in cli("doctor", code=1).stdout
 
 
 def test_posts_of_a_site_are_closed_after_days(cli: Cli, installed: Database) -> None:

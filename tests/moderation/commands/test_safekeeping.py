@@ -138,6 +138,7 @@ def test_a_doctor_is_content_with_a_healthy_installation(
             "queue",
             "feed",
             "deliveries",
+            "sites",
             "messages",
             "audit",
         ),

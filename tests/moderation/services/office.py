@@ -56,13 +56,14 @@ class Office:
 
     def announce(self) -> int:
         with self.blog.database.reading() as session:
-            due = notices.is_due(session, now=self.clock.now())
+            due = notices.due(session, now=self.clock.now())
         announced = self.announce_freely()
         assert due or not announced, "what is not due is not announced"
         return announced
 
     def announce_freely(self) -> int:
-        return len(self.blog.database.transact(lambda session: notices.announce_due(session, now=self.clock.now())))
+        site_id = self.blog.site_id
+        return len(self.blog.database.transact(lambda session: notices.announce_due(session, site_id, now=self.clock.now())))
 
     def plan(self, **changes: Any) -> None:
         given = {"digest_hours": [], "waiting_minutes": 0, "by": "test", "now": self.clock.now(), **changes}

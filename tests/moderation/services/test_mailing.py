@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from moderation import queue
 from moderation.config import DEFAULT_SCHEDULE
@@ -173,7 +173,7 @@ def test_an_address_that_is_refused_for_good_is_given_up_at_once_and_can_be_sent
     assert at.jobs() == []
     at.host.to_recipient = "250 OK"
     with at.blog.database.transaction() as session:
-        assert messages.dead(session) == messages.dead(session, at.blog.site_id) == 2
+        assert messages.ends(session) == messages.Ends(given_up=2)
         for message in messages.page(session, at.blog.site_id):
             messages.retry(session, at.blog.site_id, message.id, by="test", now=at.clock.now())
     assert len(at.work()) == 2
@@ -276,6 +276,23 @@ def test_what_waits_too_long_alarms_those_who_lead_once_until_it_is_over(at: Off
     assert len(at.work()) == 2, "the next one is news"
     at.pass_time(24 * 3600)
     assert len(at.work()) == 3, "and is said again the next day"
+
+
+def test_since_when_somebody_waits_is_found_without_reading_all_that_waits(at: Office) -> None:
+    asked: list[tuple[str, Any]] = []
+    at.blog.judged(ABUSIVE)
+    with at.blog.database.reading() as session:
+        connection = session.connection()
+        if not at.blog.database.is_sqlite:
+            # An empty table is always read as a whole there.
+            connection.exec_driver_sql("SET enable_seqscan = off")
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+        assert notices.oldest_waiting(session, at.blog.site_id) is not None
+        ((statement, parameters),) = asked
+        how = "EXPLAIN QUERY PLAN" if at.blog.database.is_sqlite else "EXPLAIN"
+        plan = str(connection.exec_driver_sql(f"{how} {statement}", parameters).all())
+    assert "ix_case_waiting" in plan
+    assert "SORT" not in plan.upper().replace("TEMP B-TREE", "SORT")
 
 
 def test_without_a_plan_four_hours_are_too_long_and_zero_minutes_are_never(at: Office) -> None:

@@ -32,6 +32,10 @@ def test_a_new_site_watches_first(blog: Any) -> None:
         ({"name": ""}, "site-name"),
         ({"origins": ["blog.example"]}, "origin"),
         ({"time_zone": "Mars/Olympus"}, "time-zone"),
+        ({"time_zone": "Europe"}, "time-zone"),
+        ({"time_zone": "a" * 300}, "time-zone"),
+        ({"time_zone": "../Europe/Berlin"}, "time-zone"),
+        ({"time_zone": ""}, "time-zone"),
     ],
 )
 def test_a_site_that_makes_no_sense_is_refused(blog: Any, changes: dict[str, Any], code: str) -> None:
