@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAGE := @$(PYTHON) dev/stage.py
 TESTS := $(BIN)/python -m pytest -q
 CLIENTS := .venv-clients
+TRAINING := training/.venv
 CODE := api bench dev moderation tests training workers
 FAST := tests/test_architecture.py $(addprefix tests/moderation/,policy signals scoring outbound test_text.py test_queue.py test_together.py) \
 	$(addprefix tests/api/,test_openapi.py test_permissions.py test_comments.py)
@@ -49,11 +50,14 @@ bench: $(VENV)/.dev $(VENV)/.detoxify ## Measure beside the pipeline of an after
 bench-models: $(VENV)/.detoxify ## What each choice of the bundled scorer is worth in time, one core
 	@$(BIN)/python -m training.bench_models $(ARGS)
 
+evaluate: $(TRAINING)/.installed ## Every figure of the model card, from DATA=..., and the targets beside what was reached: about forty minutes
+	@$(TRAINING)/bin/python -m training.evaluation --data $(DATA) $(ARGS)
+
 lock: $(VENV)/.dev ## Resolve the lock files anew; ARGS="--upgrade" takes newer versions
 	$(BIN)/python dev/lock.py $(ARGS)
 
 clean: ## Remove what the commands above made, except the data in .tidegate
-	rm -rf $(VENV) $(CLIENTS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(TRAINING) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it by PYTHON=..."; exit 1; }
@@ -80,4 +84,9 @@ $(CLIENTS)/.installed: dev/clients.py tests/clients/requirements.txt tests/clien
 	@$(BIN)/python dev/clients.py $(CLIENTS)
 	@touch $@
 
-.PHONY: help up demonstration check test test-clients test-wordpress bench bench-models lock clean
+$(TRAINING)/.installed: training/requirements.txt pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m venv $(TRAINING)
+	@$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check --requirement training/requirements.txt --editable .
+	@touch $@
+
+.PHONY: help up demonstration check test test-clients test-wordpress bench bench-models evaluate lock clean

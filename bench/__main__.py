@@ -67,6 +67,8 @@ def _baseline(folder: Path, seconds: float, found: report.Figures) -> None:
 def _ours(folder: Path, seconds: float, found: report.Figures) -> None:
     say("tidegate")
     with ours.running(folder / "ours") as running:
+        found.ready_after = running.ready_after
+        say(f"  ready after {found.ready_after:.1f} s")
         running.run(10, 3)
         found.ours = list(rising(RATES, seconds, running.run))
         say("  at half of saturation")

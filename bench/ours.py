@@ -86,8 +86,9 @@ class Receiver:
 class Ours:
     """A running stack with its receiver."""
 
-    def __init__(self, stack: Stack, receiver: Receiver) -> None:
+    def __init__(self, stack: Stack, receiver: Receiver, *, ready_after: float) -> None:
         self.stack = stack
+        self.ready_after = ready_after
         self.receiver = receiver
         self.port = stack.settings.port
         self.key: str = json.loads((stack.home / "demo.json").read_text())["secret_key"]
@@ -151,7 +152,8 @@ def running(home: Path) -> Iterator[Ours]:
     """Run a stack with its receiver."""
     receiver = Receiver(home.parent / "received.jsonl")
     try:
+        began = time.monotonic()
         with Stack(settings_of(home), only=PROGRAMS) as stack:
-            yield Ours(stack, receiver)
+            yield Ours(stack, receiver, ready_after=time.monotonic() - began)
     finally:
         receiver.close()

@@ -126,6 +126,21 @@ class _Disposing:
         self.database.dispose()
 
 
+# ------------------------------------------------------------------------------------- who shares a stack stays together
+
+SHARED = ("stack", "served")
+"""Fixtures of a whole file that start processes: with several processes of pytest each would start them again."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file that share such a fixture, with the same parameter, in one process of pytest."""
+    for item in items:
+        for name in SHARED:
+            if name in getattr(item, "fixturenames", ()):
+                kind = item.callspec.params.get(name) if hasattr(item, "callspec") else None
+                item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{kind}"))
+
+
 # ------------------------------------------------------------------------------------------- no silent skips in CI
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.hook.sitecustomize import HURRY
 from tests.faults.stack import Broken
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
@@ -12,7 +13,7 @@ PLACES = ("explain.searching", "explain.before_commit")
 
 
 def test_a_worker_killed_while_it_explains_loses_neither_decision_nor_explanation(breakable: Any) -> None:
-    broken: Broken = breakable("sqlite", TIDEGATE_FAILPOINTS=",".join(f"{place}:kill" for place in PLACES))
+    broken: Broken = breakable("sqlite", **HURRY, TIDEGATE_FAILPOINTS=",".join(f"{place}:kill" for place in PLACES))
     broken.submit_many(12)
 
     def held() -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from dev.thousand import TARGETS, processes
+from tests.faults.hook.sitecustomize import HURRY
 from tests.faults.stack import Broken
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
@@ -32,7 +33,7 @@ STEPS = {
 
 def test_a_kill_at_each_step_loses_nothing_and_doubles_nothing(breakable: Any, kind: str) -> None:
     places = ",".join(f"{name}@{nth}:kill" for name, nth in STEPS.items())
-    broken: Broken = breakable(kind, TIDEGATE_FAILPOINTS=places)
+    broken: Broken = breakable(kind, **HURRY, TIDEGATE_FAILPOINTS=places)
     marks = {broken.home / "run" / f"failpoint.{name}" for name in STEPS}
 
     def all_killed() -> bool:

@@ -4,7 +4,6 @@ The faults are put around the real model by ``hook/sitecustomize.py``; leases an
 """
 
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from tests.faults.stack import CIVIL, Broken
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
-SETTINGS = {"PYTHONPATH": str(Path(hook.__file__).parent), "FAULTS_HURRY": "1"}
+SETTINGS = {"PYTHONPATH": hook.FOLDER, "FAULTS_HURRY": "all"}
 SETTINGS_OF = {
     # A child of Celery's pool without any Redis, and the threads of a small machine's only worker with one.
     "sqlite": {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"},

@@ -16,6 +16,7 @@ from moderation.config import master_key
 from moderation.models import Comment, DeliveryState, Publication, Publisher, Revision
 from moderation.outbound.http import Guard
 from moderation.services import connecting, pulling, sites
+from tests.faults.hook.sitecustomize import HURRY
 from tests.faults.stack import CIVIL, Broken
 from tests.moderation.outbound.publishers.blogs import Reply, WordPressBlog, Written
 from tests.moderation.outbound.receiver import Got, Receiver, listening
@@ -106,8 +107,8 @@ def waiting(broken: Broken, publisher: Publisher) -> int:
 def test_a_worker_that_is_killed_while_it_pulls_loses_nothing_and_doubles_nothing(
     breakable: Any, kind: str, receiver: Receiver
 ) -> None:
-    """While the page that came is being stored, and on SQLite also while the blog answers: each costs a lease of a minute."""
-    broken: Broken = breakable(kind)
+    """While the page that came is being stored, and on SQLite also while the blog answers: each costs a lease."""
+    broken: Broken = breakable(kind, **HURRY)
     blog = BusyWordPress(f"http://127.0.0.1:{receiver.port}")
     receiver.answer = blog.answer
     killed: list[int] = []

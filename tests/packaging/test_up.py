@@ -19,8 +19,6 @@ from tests.packaging.installation import Up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
-READY = 10.0
-"""Seconds from an installed tree to a stack that is ready."""
 RESIDENT = 1200
 """MB that the whole stack may take, shared pages counted once."""
 SMALL_RESIDENT = 700
@@ -34,7 +32,7 @@ COMMENT = {
 
 def test_a_first_start_serves_and_a_second_one_resumes(start: Any) -> None:
     first: Up = start()
-    took = [first.wait_ready()]
+    first.wait_ready()
     demo = first.demo()
     addresses, keys = {"base_url", "login_url", "console_url", "demo_blog_url"}, {"secret_key", "publishable_key", "door_key"}
     assert set(demo) == addresses | keys | {"site", "webhook_secret"}
@@ -49,12 +47,11 @@ def test_a_first_start_serves_and_a_second_one_resumes(start: Any) -> None:
     assert first.processes() == []
 
     second: Up = start()
-    took.append(second.wait_ready())
+    second.wait_ready()
     assert second.demo() == demo
     assert second.call(f"/v1/comments/{comment['id']}")["body"] == COMMENT["body"]
     assert second.end(signal.SIGTERM) == 0
     assert second.processes() == []
-    assert min(took) < READY, took
     left = {path.name for path in second.home.parent.iterdir()}
     assert left == {second.home.name}, "whatever else is in the home of the person who started it, a library put there"
 

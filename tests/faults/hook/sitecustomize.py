@@ -24,14 +24,23 @@ UNLOADABLE = RUN / "unloadable"
 RESOLVES = RUN / "resolves"
 """While this file exists the name MOVING has an address."""
 
-HURRIED: dict[str, dict[str, Any]] = {
-    "moderation.services.assessment": {"LEASE": timedelta(seconds=6)},
+LEASES: dict[str, dict[str, Any]] = {
+    "moderation.services.moderating": {"LEASE": timedelta(seconds=6)},
+    "moderation.services.delivery": {"LEASE": timedelta(seconds=10)},
+    "moderation.services.explaining": {"LEASE": timedelta(seconds=10)},
+}
+LIMITS: dict[str, dict[str, Any]] = {
     "workers.app": {"TIME_LIMIT": 4.0},
     "workers.process": {"SLICE": 1.0},
     "workers.watchdog": {"CHILDLESS": 1.5},
     "workers.models": {"AGAIN_AFTER": 2.0},
 }
-"""With FAULTS_HURRY in the environment: the same rules with shorter times. Celery's own time limit stays what it is."""
+HURRIED = {"leases": LEASES, "all": {**LEASES, **LIMITS}}.get(os.environ.get("FAULTS_HURRY", ""), {})
+"""What FAULTS_HURRY in the environment asks for: the same rules with shorter times. Celery's own time limit stays what it is."""
+
+FOLDER = str(Path(__file__).parent)
+HURRY = {"PYTHONPATH": FOLDER, "FAULTS_HURRY": "leases"}
+"""The settings of a stack that is to come back to what a killed process held sooner than a minute later."""
 
 
 def poison(module: Any) -> None:
@@ -61,7 +70,7 @@ class Afterwards(importlib.abc.MetaPathFinder):
     """Lets a module be imported as usual and changes it then."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        changed = HURRIED.get(name, {}) if "FAULTS_HURRY" in os.environ else {}
+        changed = HURRIED.get(name, {})
         if not changed and name != "moderation.scoring.onnx":
             return None
         sys.meta_path.remove(self)
@@ -75,6 +84,8 @@ class Afterwards(importlib.abc.MetaPathFinder):
 
         def execute_and_change(module: ModuleType) -> None:
             execute(module)
+            if unknown := changed.keys() - vars(module).keys():
+                raise AttributeError(f"{name} has no {unknown} to be hurried")
             vars(module).update(changed)
             if name == "moderation.scoring.onnx":
                 poison(module)
