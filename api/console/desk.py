@@ -16,21 +16,18 @@ from werkzeug.wrappers import Response as Answer
 from api.auth import needs, principal
 from api.console import show
 from api.console.door import blp, form, page, signed_in
-from api.console.forms import TABS, DecideForm, NewsForm, NoteForm, OnceForm, QueueForm
+from api.console.forms import TABS, CardForm, DecideForm, NewsForm, NoteForm, OnceForm, QueueForm
 from api.context import context
 from moderation.errors import AlreadyDecided, ClaimedByAnother, Conflict, NotFound, NotUndoable, Refused, StaleRevision
 from moderation.ids import read
 from moderation.ids import show as public_id
 from moderation.models import CaseKind, Decision
 from moderation.policy.verdict import Verdict
-from moderation.services import bursts, cards, desk, review, waves
+from moderation.services import bursts, cards, desk, review, waves, windows
 from moderation.services.cards import Card
-from moderation.services.review import CaseView
 
 HOLD_NEWCOMERS = timedelta(hours=2)
 """How long a burst of newcomers is answered by reading them first."""
-PAGE = 25
-"""Cases in the list beside the card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +64,8 @@ def queue() -> Response:
     case_id = read("case", asked["case"]) if asked.get("case") else None
     with context().runtime.database.reading() as session:
         notice = _said(session, asked)
-    return work(asked["tab"], case_id, notice=notice)
+    past = read("case", asked["past"]) if asked.get("past") else None
+    return work(asked["tab"], case_id, notice=notice, past=past)
 
 
 @blp.get("/queue/news")
@@ -130,14 +128,14 @@ def decide(case_id: str) -> Answer:
         return work(asked["tab"], number, notice=Notice(text=refused.detail), status=422, note=asked["note"])
     except Conflict as conflict:
         return _slower(conflict, asked, number, verdict)
-    return _back(asked["tab"], done=public_id("decision", decision.id))
+    return _back(asked["tab"], done=public_id("decision", decision.id), past=case_id if asked["passed"] else None)
 
 
 @blp.post("/cases/<case_id>/escalate")
 @needs("console:decide")
 def escalate(case_id: str) -> Answer:
     """Hand the case to the editors."""
-    asked = form(OnceForm())
+    asked = form(CardForm())
     runtime = context().runtime
     number = read("case", case_id)
     try:
@@ -146,7 +144,7 @@ def escalate(case_id: str) -> Answer:
         )
     except Conflict as conflict:
         return work(asked["tab"], number, notice=Notice(text=conflict.detail), status=409)
-    return _back(asked["tab"], done="escalated")
+    return _back(asked["tab"], done="escalated", past=case_id if asked["passed"] else None)
 
 
 @blp.post("/cases/<case_id>/notes")
@@ -196,15 +194,17 @@ def work(
     status: int = 200,
     note: str = "",
     seen: int | None = None,
+    past: UUID | None = None,
 ) -> Response:
-    """Return the queue with a card: the case asked for, else the first that no colleague is at."""
+    """Return the queue with a card: the case asked for, else the next behind ``past``, else the first; see ``windows``."""
     runtime = context().runtime
     now = runtime.clock.now()
     site_id = principal().site_id
     with runtime.database.reading() as session:
-        listed = review.queue(session, site_id, now=now, limit=PAGE, **_question(tab))
-        chosen = case_id or _free(listed.items)
-        card = cards.card(session, site_id, chosen, now=now) if chosen is not None else None
+        listed = windows.window(
+            session, site_id, case_id=case_id, past=past, user_id=principal().user_id, question=_question(tab), now=now
+        )
+        card = cards.card(session, site_id, listed.chosen, now=now) if listed.chosen is not None else None
         before = cards.text_of(session, site_id, card.comment_id, seen) if card is not None and seen is not None else None
         values: dict[str, Any] = {
             "waiting": desk.waiting(session, site_id),
@@ -294,13 +294,6 @@ def _said_of_a_wave(session: Session, asked: dict[str, Any]) -> Notice | None:
     return Notice(text=text, good=True, batch=asked["batch"])
 
 
-def _free(items: list[CaseView]) -> UUID | None:
-    """Return the first case that no colleague is at, the very first where they are at all of them."""
-    mine = principal().user_id
-    free = (item.id for item in items if item.claimed_by in {None, mine})
-    return next(free, items[0].id if items else None)
-
-
 def _question(tab: str) -> dict[str, Any]:
     """Return what to ask the queue for; the random audit has its own tab, so that it never stands before what waits."""
     if tab in set(CaseKind):
@@ -314,9 +307,11 @@ def _since(now: datetime) -> str:
     return now.isoformat()
 
 
-def _back(tab: str, *, case: str | None = None, done: str | None = None, undone: str | None = None) -> Answer:
+def _back(
+    tab: str, *, case: str | None = None, done: str | None = None, undone: str | None = None, past: str | None = None
+) -> Answer:
     shown = tab if tab != "all" else None
-    return redirect(url_for("console.queue", tab=shown, case=case, done=done, undone=undone), code=303)
+    return redirect(url_for("console.queue", tab=shown, case=case, done=done, undone=undone, past=past), code=303)
 
 
 def _cause(once: str) -> str:

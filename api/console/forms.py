@@ -46,6 +46,7 @@ class QueueForm(TabForm):
     """Which queue and card to show, and what to say above it."""
 
     case = Line(longest=60)
+    past = Line(longest=60)
     done = Line(longest=60)
     undone = Line(longest=60)
     batch = Line(longest=100)
@@ -65,7 +66,13 @@ class OnceForm(TabForm):
     once = Line(longest=40, shortest=8, required=True)
 
 
-class DecideForm(OnceForm):
+class CardForm(OnceForm):
+    """An act on the card that lies open; ``passed`` says that its case was not the first, and that the place is to be kept."""
+
+    passed = fields.Boolean(load_default=False)
+
+
+class DecideForm(CardForm):
     """A decision about the revision that was read; a ``reason`` makes it a rejection."""
 
     revision = Number(required=True, least=1)

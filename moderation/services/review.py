@@ -69,9 +69,14 @@ def queue(
     newcomers: bool = False,
     but: CaseKind | None = None,
     after: tuple[float, UUID] | None = None,
+    before: tuple[float, UUID] | None = None,
     limit: int = 25,
 ) -> Queue:
-    """Return open cases of the site: a query, never a table; ``but`` leaves a kind out. Raises NotFound for an unknown post."""
+    """Return open cases of the site: a query, never a table; ``but`` leaves a kind out. Raises NotFound for an unknown post.
+
+    ``after`` and ``before`` are places (a priority and a case): what comes next after one, or what comes last before one; then
+    ``next`` leads on before these.
+    """
     counted = [Case.site_id == site_id, Case.escalated == escalated, Case.closed_at.is_(None)]
     if but is not None:
         counted.append(Case.kind != but)
@@ -83,10 +88,17 @@ def queue(
     if after is not None:
         priority, case_id = after
         behind.append(or_(Case.priority < priority, and_(Case.priority == priority, Case.id < case_id)))
-    found = session.scalars(select(Case).where(*behind).order_by(Case.priority.desc(), Case.id.desc()).limit(limit + 1)).all()
+    order = (Case.priority.desc(), Case.id.desc())
+    if before is not None:
+        priority, case_id = before
+        behind.append(or_(Case.priority > priority, and_(Case.priority == priority, Case.id > case_id)))
+        order = (Case.priority.asc(), Case.id.asc())
+    found = session.scalars(select(Case).where(*behind).order_by(*order).limit(limit + 1)).all()
     cases = found[:limit]
     waiting = count(session, counted, newcomers=newcomers)
     following = (cases[-1].priority, cases[-1].id) if len(found) > limit else None
+    if before is not None:
+        cases = cases[::-1]
     return Queue(_views(session, cases, now=now), following, waiting)
 
 

@@ -163,3 +163,22 @@ def test_selected_words_are_taken_out(installation: Installation, page: Page) ->
     said(page, "The words are out.")
     expect(page.locator(".card > .body")).to_have_text(f"{ABUSIVE} Ring me at […].")
     assert installation.door.shown(held["id"])["revision"] == 2
+
+
+def test_the_list_keeps_its_place_beside_the_card(installation: Installation, page: Page) -> None:
+    for number in range(30):
+        decided(installation.door, f"{ABUSIVE} Number {number}.")
+    come_in(installation, page)
+    current = page.locator("a[data-case][aria-current]")
+    for _ in range(27):
+        before = current.get_attribute("href") or ""
+        page.keyboard.press("j")
+        expect(current).not_to_have_attribute("href", before)
+        expect(page.locator("#card-title")).to_be_focused()
+        expect(current).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0
+    expect(page.get_by_role("link", name="More before these")).to_have_count(1)
+    behind = page.locator("a[data-case][aria-current] >> xpath=../following-sibling::li[1]/a").get_attribute("href") or ""
+    page.keyboard.press("a")
+    said(page, "Approved.")
+    expect(current).to_have_attribute("href", behind)

@@ -11,11 +11,13 @@
   htmx.registerExtension("trusted-types", { init: (api) => api.initSecurity(policy, refuse, refuse) });
 
   let busy = false;
+  let scrolled = 0;
   const isWork = (event) => event.detail.ctx?.target?.id === "work";
 
   document.addEventListener("htmx:before:request", (event) => {
     if (!isWork(event)) return;
     busy = true;
+    scrolled = document.querySelector(".list")?.scrollTop ?? 0;
     document.getElementById("work")?.setAttribute("aria-busy", "true");
   });
   document.addEventListener("htmx:finally:request", (event) => {
@@ -29,6 +31,7 @@
     if (!isWork(event)) return;
     document.getElementById("card-title")?.focus({ preventScroll: true });
     window.scrollTo({ top: 0 });
+    settle();
     say(document.getElementById("notice")?.innerText ?? "");
   });
 
@@ -38,10 +41,15 @@
     live.classList.toggle("unseen", words === "" || document.getElementById("notice") !== null);
   }
 
-  function step(by) {
-    const cases = [...document.querySelectorAll("a[data-case]")];
-    const here = cases.findIndex((link) => link.hasAttribute("aria-current"));
-    cases[here < 0 ? 0 : here + by]?.click();
+  // The list stands where it stood, and shows the case that lies open.
+  function settle() {
+    const list = document.querySelector(".list");
+    const current = list?.querySelector("[aria-current]");
+    if (!current) return;
+    list.scrollTop = scrolled;
+    const seen = Math.min(list.clientHeight, window.innerHeight - list.getBoundingClientRect().top);
+    const lowest = current.offsetTop + current.offsetHeight - seen;
+    if (list.scrollTop > current.offsetTop || list.scrollTop < lowest) list.scrollTop = (current.offsetTop + lowest) / 2;
   }
 
   function press(key) {
@@ -76,10 +84,8 @@
     }
     if (busy || event.repeat) return;
     let done = true;
-    if (event.key === "j") step(1);
-    else if (event.key === "k") step(-1);
-    else if (/^[1-9]$/.test(event.key)) done = reject(event.key);
-    else if (/^[aernu?]$/.test(event.key)) done = press(event.key);
+    if (/^[1-9]$/.test(event.key)) done = reject(event.key);
+    else if (/^[aejkrnu?]$/.test(event.key)) done = press(event.key);
     else if (event.key === "Escape" && reasons()?.open) reasons().open = false;
     else done = false;
     if (done) event.preventDefault();
@@ -93,6 +99,8 @@
     if (!words || !body || chosen.isCollapsed || !body.contains(chosen.anchorNode) || !body.contains(chosen.focusNode)) return;
     words.value = chosen.toString();
   });
+
+  settle();
 
   // On a phone the place one is at may lie outside of the row.
   document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

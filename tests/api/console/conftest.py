@@ -66,7 +66,8 @@ class Page(HTMLParser):
         self.text += f"{data} " if self._open and self._open[-1] not in {"q", "bdi", "del", "ins"} else data
 
     def form(self, end: str) -> Form:
-        return next(form for form in self.forms if end in form.action)
+        found = [form for form in self.forms if end in form.action]
+        return next((form for form in found if form.action.endswith(end)), found[0])
 
 
 class Browser:

@@ -12,8 +12,9 @@ from moderation.models import Audit, Case, Comment, Decision, Note, Post, Revisi
 from moderation.policy.rules import Policy
 from moderation.policy.shipped import REASONS, SHIPPED
 from moderation.policy.thresholds import thresholds
-from tests.api.conftest import ABUSIVE, CIVIL
-from tests.api.console.conftest import SignIn
+from moderation.services import windows
+from tests.api.conftest import ABUSIVE, CIVIL, Door
+from tests.api.console.conftest import Page, SignIn
 
 TRICKY = (
     "<script>alert(1)</script>",
@@ -343,3 +344,68 @@ def test_a_page_that_htmx_asks_for_brings_no_script_along(sqlite_door: Any, sqli
     part = browser.client.get("/console/queue", headers={"HX-Request": "true"})
     assert (whole.status_code, part.status_code) == (200, 200)
     assert (whole.text.count("<script"), part.text.count("<script")) == (2, 0)
+
+
+def seven(door: Door, *, shown: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Hold seven comments, where the list shows fewer; returns their cases, the first of the queue first."""
+    for number in range(7):
+        door.decided(f"{ABUSIVE} Number {number}.")
+    monkeypatch.setattr(windows, "SHOWN", shown)
+    monkeypatch.setattr(windows, "BEFORE", 1)
+    return [case["id"] for case in door.get("/v1/cases").json["items"]]
+
+
+def opened(page: Page) -> str:
+    return page.form("/decision").action.split("/")[-2]
+
+
+def steps(page: Page) -> dict[str, str]:
+    """Return where the keys lead that go from card to card."""
+    links = {given["data-key"]: given["href"] for tag, given in page.elements if tag == "a" and given.get("data-key")}
+    return {key or "": (href or "").rpartition("case=")[2] for key, href in links.items()}
+
+
+def test_the_list_goes_on_as_far_as_there_are_cases(door: Any, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = seven(door, shown=3, monkeypatch=monkeypatch)
+    browser = sign_in()
+    page = browser.open("/console/queue")
+    assert ("4 more after these" in page.text, "More before these" in page.text) == (True, False)
+    seen = [opened(page)]
+    while "j" in steps(page):
+        page = browser.open(f"/console/queue?case={steps(page)['j']}")
+        seen.append(opened(page))
+        listed = [given for tag, given in page.elements if tag == "a" and "data-case" in given]
+        assert (len(listed) <= 3, ["aria-current" in given for given in listed].count(True)) == (True, 1)
+    assert seen == cases
+    assert ("after these" in page.text, "More before these" in page.text) == (False, True)
+    while "k" in steps(page):
+        page = browser.open(f"/console/queue?case={steps(page)['k']}")
+        seen.pop()
+        assert opened(page) == seen[-1]
+    assert seen == cases[:1]
+
+
+def test_who_passes_a_case_over_keeps_their_place(door: Any, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = seven(door, shown=3, monkeypatch=monkeypatch)
+    browser = sign_in()
+    browser.open(f"/console/queue?case={cases[2]}")
+    assert opened(browser.decide(reason=1)) == cases[3]
+    assert opened(browser.send("/decision", to="e")) == cases[4]
+    page = browser.open(f"/console/queue?case={cases[6]}")
+    assert opened(browser.decide()) == cases[0], "what was passed over comes again after the last"
+    assert opened(browser.decide()) == cases[1], "from the top, the first comes next"
+    door.decided(f"{ABUSIVE} I will kill you.")
+    urgent = door.get("/v1/cases").json["items"][0]["id"]
+    assert urgent not in cases
+    page = browser.decide()
+    assert opened(page) == urgent, "whoever works from the top gets what is urgent"
+
+
+def test_a_card_of_another_queue_leads_to_the_first_of_this_one(door: Any, sign_in: SignIn, held: dict[str, Any]) -> None:
+    door.decided(f"{ABUSIVE} Two.")
+    browser = sign_in()
+    done = opened(browser.open("/console/queue"))
+    page = browser.decide()
+    rest = opened(page)
+    page = browser.open(f"/console/queue?case={done}")
+    assert ("This is closed" in page.text, steps(page)) == (True, {"j": rest})
