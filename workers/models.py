@@ -1,13 +1,13 @@
 """The models of a worker, which may not be there: it works without them, and a human reads what could not be scored."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 
 import structlog
 
 from moderation.scoring.catalog import ModelMissing
-from moderation.scoring.choice import BY_THE_INSTALLATION, Chosen, SiteModels
-from moderation.services.asking import UNSCORED, Explained, Models, Scored
+from moderation.scoring.choice import BY_THE_INSTALLATION, SiteModels
+from moderation.services.asking import UNSCORED, Explained, Models, Question, Scored
 
 log = structlog.get_logger(__name__)
 
@@ -28,20 +28,12 @@ class PatientModels:
         self._try()
         return self._models(text, models) if self._models is not None else Scored(None, None, UNSCORED)
 
-    def explain(
-        self,
-        body: str,
-        quoted: Sequence[tuple[int, int]],
-        known: Collection[str],
-        chosen: Chosen | None = None,
-        /,
-        before_each: Callable[[], None] = lambda: None,
-    ) -> Explained:
+    def explain(self, asked: Question, before_each: Callable[[], None] = lambda: None) -> Explained:
         """Return what drives the scores of a text; raises `ModelMissing` while there are no models."""
         self._try()
         if self._models is None:
             raise ModelMissing("the models could not be loaded")
-        return self._models.explain(body, quoted, known, chosen, before_each=before_each)
+        return self._models.explain(asked, before_each)
 
     def _try(self) -> None:
         if self._models is None and time.monotonic() >= self._not_before:

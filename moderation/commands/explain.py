@@ -17,7 +17,7 @@ from moderation.scoring import catalog
 from moderation.scoring.choice import BUNDLED, ENGINES, BadChoice, Chosen
 from moderation.scoring.scorer import Scorer
 from moderation.services import policies, sites
-from moderation.services.asking import Explained, Models
+from moderation.services.asking import Explained, Models, Question
 from moderation.services.assessment import Assessed, assess
 from moderation.services.layers import NO_LAYERS, Layers
 from moderation.services.learning import SUBJECTS
@@ -85,7 +85,7 @@ def explain(
     )
     explained = explain_ruling(found.ruling, found.signals)
     own = own_words(body, [post] if post is not None else [])
-    driven = models.explain(body, own.quoted if own.apart else (), [*(found.scored.values or {}), "spam"])
+    driven = models.explain(Question(body, [*(found.scored.values or {}), "spam"], own.quoted if own.apart else ()))
     answer = {
         "policy": chosen.name,
         "model": found.scored.model_version,

@@ -47,6 +47,19 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be explained of a text: the scores named in ``known``, by the model that was chosen.
+
+    ``quoted`` are the quotations in it that were judged apart.
+    """
+
+    body: str
+    known: Collection[str]
+    quoted: Sequence[tuple[int, int]] = ()
+    chosen: Chosen | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """What drives the scores of a text: its words, and for spam also the parts of the score, as log odds that each adds."""
 
@@ -114,21 +127,14 @@ class Models:
             read=read,
         )
 
-    def explain(
-        self,
-        body: str,
-        quoted: Sequence[tuple[int, int]],
-        known: Collection[str],
-        chosen: Chosen | None = None,
-        /,
-        before_each: Callable[[], None] = lambda: None,
-    ) -> Explained:
-        """Find what drives the scores named in ``known``; ``quoted`` are the quotations that were judged apart.
+    def explain(self, asked: Question, before_each: Callable[[], None] = lambda: None) -> Explained:
+        """Find what drives the scores of a text.
 
         Each model reads the text `MOST_SCORINGS` times at most. ``before_each`` is called before the toxicity model reads, and
         may raise to end the search. Raises `ScoringFailed` where that model is not there.
         """
-        scorer = self.scorer(chosen)
+        body, quoted, known = asked.body, asked.quoted, asked.known
+        scorer = self.scorer(asked.chosen)
 
         def toxicity(text: str) -> dict[str, float]:
             before_each()

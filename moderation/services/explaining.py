@@ -6,7 +6,7 @@ the comment without one, and touches nothing else.
 """
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -26,7 +26,7 @@ from moderation.models import Comment, JobKind, Mode, Post, Revision, Score
 from moderation.scoring.choice import Chosen
 from moderation.scoring.scorer import ScoringFailed
 from moderation.services import decisions, explanations, facts
-from moderation.services.asking import Explained
+from moderation.services.asking import Explained, Question
 from moderation.signals.quotation import own_words
 
 log = structlog.get_logger(__name__)
@@ -41,15 +41,7 @@ MOST_ATTEMPTS = 3
 class Explaining(Protocol):
     """Asks the models for the words that drive a text's scores."""
 
-    def explain(
-        self,
-        body: str,
-        quoted: Sequence[tuple[int, int]],
-        known: Collection[str],
-        chosen: Chosen | None = None,
-        /,
-        before_each: Callable[[], None] = lambda: None,
-    ) -> Explained:
+    def explain(self, asked: Question, before_each: Callable[[], None] = lambda: None) -> Explained:
         """Return what drives the scores of the text; raises `ScoringFailed` where the model that was chosen is not there."""
         ...
 
@@ -106,10 +98,10 @@ class Explainer:
 
     def _work(self, held: queue.Claim, stop: Callable[[], bool]) -> None:
         try:
-            question = None if held.attempts > MOST_ATTEMPTS else self._question(held)
+            asked = None if held.attempts > MOST_ATTEMPTS else self._asked(held)
             failpoint("explain.searching")
-            found = self._explained(question, stop) if question is not None else None
-            self.database.transact(lambda session: self._finish(session, held, question, found))
+            found = self._explained(asked, stop) if asked is not None else None
+            self.database.transact(lambda session: self._finish(session, held, asked, found))
         except Interrupted:
             self._give_back(held, timedelta(seconds=1), "interrupted", counts=False)
         except LeaseLost:
@@ -120,7 +112,7 @@ class Explainer:
             log.exception("explaining_failed", comment=show("comment", held.subject_id), error=type(error).__name__)
             self._give_back(held, timedelta(seconds=30.0 * 2**held.attempts), type(error).__name__)
 
-    def _question(self, held: queue.Claim) -> "_Question | None":
+    def _asked(self, held: queue.Claim) -> "_Asked | None":
         """Return what is to be explained, None where nothing is any more."""
         with self.database.reading() as session:
             comment = session.get(Comment, held.subject_id)
@@ -141,40 +133,35 @@ class Explainer:
             if score is None:
                 return None
             own = own_words(revision.body, facts.sources(session, comment, post))
-            return _Question(revision.id, revision.body, own.quoted if own.apart else (), score)
+            chosen = Chosen.that_gave(score.model_version.partition(" ")[0], score.engine)
+            quoted = own.quoted if own.apart else ()
+            return _Asked(revision.id, score.model_version, Question(revision.body, score.values.keys(), quoted, chosen))
 
-    def _explained(self, question: "_Question", stop: Callable[[], bool]) -> Explained | None:
+    def _explained(self, asked: "_Asked", stop: Callable[[], bool]) -> Explained | None:
         """Look for the words, giving way before each reading; None where the model that judged is no longer there."""
 
         def give_way() -> None:
             if stop() or not self.first(stop):
                 raise Interrupted
 
-        score = question.score
         try:
-            found = self.models.explain(
-                question.body,
-                question.quoted,
-                score.values.keys(),
-                Chosen.that_gave(score.model_version.partition(" ")[0], score.engine),
-                before_each=give_way,
-            )
+            found = self.models.explain(asked.question, give_way)
         except ScoringFailed as error:
             log.info("not_explained", error=str(error))
             return None
-        return found if found.model_version == score.model_version else None
+        return found if found.model_version == asked.model_version else None
 
-    def _finish(self, session: Session, held: queue.Claim, question: "_Question | None", found: Explained | None) -> None:
+    def _finish(self, session: Session, held: queue.Claim, asked: "_Asked | None", found: Explained | None) -> None:
         now = self.database.now(session)
         queue.finish(session, held, now=now)
-        if question is None or found is None:
+        if asked is None or found is None:
             return
         comment = decisions.lock(session, held.site_id, held.subject_id)
         if comment is not None and _is_wanted(comment, held):
             explanations.keep(
                 session,
                 site_id=held.site_id,
-                revision_id=question.revision_id,
+                revision_id=asked.revision_id,
                 model_version=found.model_version,
                 found=found.places(),
                 now=now,
@@ -193,13 +180,12 @@ class Explainer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """A text with what was judged apart in it, and the scores that are to be explained."""
+class _Asked:
+    """What is to be explained, of which revision, and the models that gave the scores."""
 
     revision_id: UUID
-    body: str
-    quoted: tuple[tuple[int, int], ...]
-    score: Score
+    model_version: str
+    question: Question
 
 
 def _is_wanted(comment: Comment, held: queue.Claim) -> bool:

@@ -1,6 +1,6 @@
 """Explaining in the background: after all judging, for what was held or rejected, and without any effect on the decision."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +10,9 @@ from sqlalchemy import func, select, update
 from moderation.ids import read
 from moderation.models import Comment, Explanation, Job, JobKind, Revision, Score, Status
 from moderation.policy.verdict import Verdict
-from moderation.scoring.choice import Chosen
 from moderation.scoring.explain import in_words
 from moderation.services import decisions, events, moderating
-from moderation.services.asking import Explained
+from moderation.services.asking import Explained, Question
 from moderation.services.explaining import MOST_ATTEMPTS, Explainer
 from moderation.services.posts import PostReference
 from tests.moderation.services.conftest import ABUSIVE, CIVIL, Blog
@@ -26,20 +25,12 @@ class Watched:
         self.models: Any = blog.score
         self.before = before
 
-    def explain(
-        self,
-        body: str,
-        quoted: Sequence[tuple[int, int]],
-        known: Collection[str],
-        chosen: Chosen | None = None,
-        /,
-        before_each: Callable[[], None] = lambda: None,
-    ) -> Explained:
+    def explain(self, asked: Question, before_each: Callable[[], None] = lambda: None) -> Explained:
         def both() -> None:
             self.before()
             before_each()
 
-        found: Explained = self.models.explain(body, quoted, known, chosen, before_each=both)
+        found: Explained = self.models.explain(asked, both)
         return found
 
 
