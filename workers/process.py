@@ -74,8 +74,11 @@ class WorkerProcess:
             ring = partial(self.runtime.doorbell.ring, "moderate")
             moderator = Moderator(self.runtime.database, models, settings.secret, self.name, ring=ring)
             explainer = Explainer(self.runtime.database, models, self.name, moderator.settle, busy=lambda: not moderator.rests())
-            # What is explained was judged before, and gives way to what is not judged yet; the next look begins it again.
-            self._drains["moderate"] = lambda stop: moderator.drain(stop) + explainer.drain(stop)
+            # What is explained was judged before, and gives way to what is not judged yet; the next look begins it again. At
+            # saturation a ring's time is over before all is judged, so what is overdue comes before that.
+            self._drains["moderate"] = lambda stop: (
+                explainer.catch_up(self.ending.is_set) + moderator.drain(stop) + explainer.drain(stop)
+            )
         if "deliver" in self.queues:
             from moderation.outbound.http import Client  # noqa: PLC0415
             from moderation.services import delivery  # noqa: PLC0415

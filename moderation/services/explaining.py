@@ -1,11 +1,14 @@
 """The worker's way to explain scores: one comment at a time, while no comment waits to be judged.
 
 The process that judges has the models, so it also explains; before each reading of a text it judges whatever came in meanwhile.
+Where comments come without a pause, one that has waited for minutes is explained in turns with them, now and then.
 The decision was made long before: an explanation that fails, is killed or finds another model than the one that judged leaves
 the comment without one, and touches nothing else.
 """
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,7 +25,7 @@ from moderation.database import Database
 from moderation.errors import LeaseLost
 from moderation.failpoints import failpoint
 from moderation.ids import show
-from moderation.models import Comment, JobKind, Mode, Post, Revision, Score
+from moderation.models import Comment, Job, JobKind, Mode, Post, Revision, Score
 from moderation.scoring.choice import Chosen
 from moderation.scoring.scorer import ScoringFailed
 from moderation.services import decisions, explanations, facts
@@ -33,6 +36,15 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
 """How long a worker may keep a job: many times what the longest search takes beside a busy moderation."""
+
+OVERDUE = timedelta(minutes=2)
+"""How old a job may become before it is done beside the comments that still come in, without a pause between them."""
+
+PACE = 10.0
+"""Seconds between two jobs that are done for that reason: at most a few in a hundred of a busy worker's time go to them."""
+
+SHARE = 0.25
+"""Seconds that such a job takes, and then the comments, in turns."""
 
 MOST_ATTEMPTS = 3
 """Claims after which a comment stays without an explanation: it may be what kills the workers."""
@@ -63,6 +75,7 @@ class Explainer:
     first: Callable[[Callable[[], bool]], bool]
     busy: Callable[[], bool] = lambda: False
     _after: UUID | None = None
+    _looked_at: float = -math.inf
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def drain(self, stop: Callable[[], bool] = lambda: False) -> int:
@@ -79,28 +92,70 @@ class Explainer:
                 if held is None:
                     break
                 claimed += 1
-                self._work(held, stop)
+                self._work(held, self._giving_way(stop))
             return claimed
         finally:
             self._turn.release()
 
-    def _claim(self) -> queue.Claim | None:
+    def catch_up(self, stop: Callable[[], bool] = lambda: False) -> int:
+        """Do one job that is overdue, in turns with what goes first, once in `PACE`; returns how many were claimed.
+
+        So where comments come without a pause, explanations come slowly instead of never. Raises as ``drain`` does.
+        """
+        if time.monotonic() - self._looked_at < PACE or not self._turn.acquire(blocking=False):
+            return 0
+        try:
+            self._looked_at = time.monotonic()
+            held = self._claim(older_than=OVERDUE)
+            if held is None:
+                return 0
+            self._work(held, self._taking_turns(stop))
+            return 1
+        finally:
+            self._turn.release()
+
+    def _claim(self, *, older_than: timedelta | None = None) -> queue.Claim | None:
         with self.database.reading() as session:
-            sites = queue.sites_with_work(session, JobKind.EXPLAIN, now=self.database.now(session))
+            now = self.database.now(session)
+            where = Job.created_at < now - older_than if older_than is not None else None
+            sites = queue.sites_with_work(session, JobKind.EXPLAIN, now=now, where=where)
         if not sites:
             return None
         sites = queue.rotate(sites, self._after)
         with self.database.transaction() as session:
             now = self.database.now(session)
-            claims = queue.claim(session, JobKind.EXPLAIN, worker=self.worker, now=now, lease=LEASE, sites=sites, limit=1)
+            claims = queue.claim(
+                session, JobKind.EXPLAIN, worker=self.worker, now=now, lease=LEASE, sites=sites, limit=1, where=where
+            )
         self._after = sites[0]
         return claims[0] if claims else None
 
-    def _work(self, held: queue.Claim, stop: Callable[[], bool]) -> None:
+    def _giving_way(self, stop: Callable[[], bool]) -> Callable[[], None]:
+        def give_way() -> None:
+            if stop() or not self.first(stop):
+                raise Interrupted
+
+        return give_way
+
+    def _taking_turns(self, stop: Callable[[], bool]) -> Callable[[], None]:
+        until = time.monotonic() + SHARE
+
+        def take_turns() -> None:
+            nonlocal until
+            if stop():
+                raise Interrupted
+            if time.monotonic() > until:
+                theirs = time.monotonic() + SHARE
+                self.first(lambda: stop() or time.monotonic() > theirs)
+                until = time.monotonic() + SHARE
+
+        return take_turns
+
+    def _work(self, held: queue.Claim, before_each: Callable[[], None]) -> None:
         try:
             asked = None if held.attempts > MOST_ATTEMPTS else self._asked(held)
             failpoint("explain.searching")
-            found = self._explained(asked, stop) if asked is not None else None
+            found = self._explained(asked, before_each) if asked is not None else None
             self.database.transact(lambda session: self._finish(session, held, asked, found))
         except Interrupted:
             self._give_back(held, timedelta(seconds=1), "interrupted", counts=False)
@@ -137,15 +192,10 @@ class Explainer:
             quoted = own.quoted if own.apart else ()
             return _Asked(revision.id, score.model_version, Question(revision.body, score.values.keys(), quoted, chosen))
 
-    def _explained(self, asked: "_Asked", stop: Callable[[], bool]) -> Explained | None:
-        """Look for the words, giving way before each reading; None where the model that judged is no longer there."""
-
-        def give_way() -> None:
-            if stop() or not self.first(stop):
-                raise Interrupted
-
+    def _explained(self, asked: "_Asked", before_each: Callable[[], None]) -> Explained | None:
+        """Look for the words; None where the model that judged is no longer there."""
         try:
-            found = self.models.explain(asked.question, give_way)
+            found = self.models.explain(asked.question, before_each)
         except ScoringFailed as error:
             log.info("not_explained", error=str(error))
             return None

@@ -11,9 +11,9 @@ from moderation.ids import read
 from moderation.models import Comment, Explanation, Job, JobKind, Revision, Score, Status
 from moderation.policy.verdict import Verdict
 from moderation.scoring.explain import in_words
-from moderation.services import decisions, events, moderating
+from moderation.services import decisions, events, explaining, moderating
 from moderation.services.asking import Explained, Question
-from moderation.services.explaining import MOST_ATTEMPTS, Explainer
+from moderation.services.explaining import MOST_ATTEMPTS, OVERDUE, Explainer
 from moderation.services.posts import PostReference
 from tests.moderation.services.conftest import ABUSIVE, CIVIL, Blog
 
@@ -265,3 +265,53 @@ def test_a_second_caller_in_the_process_is_turned_away(blog: Blog) -> None:
     worker = explainer(blog, Watched(blog, before))
     assert worker.drain() == 1
     assert inside == [0]
+
+
+def test_where_comments_never_pause_an_old_explanation_is_done_all_the_same_now_and_then(blog: Blog) -> None:
+    for place in range(2):
+        blog.judged(f"{ABUSIVE} {place}.")
+    make_due(blog)
+    judged: list[bool] = []
+
+    def never_done(stop: Callable[[], bool]) -> bool:
+        judged.append(stop())
+        return False
+
+    asked: Any = blog.score
+    busy = Explainer(blog.database, asked, "one", never_done, busy=lambda: True)
+    assert (busy.drain(), busy.catch_up()) == (0, 0), "nothing waits for long"
+    with blog.database.transaction() as session:
+        session.execute(update(Job).values(created_at=datetime.now(UTC) - OVERDUE))
+    assert busy.catch_up() == 0, "it looks now and then"
+    busy = Explainer(blog.database, asked, "two", never_done, busy=lambda: True)
+    assert (busy.catch_up(), busy.catch_up()) == (1, 0)
+    assert (len(kept(blog)), len(jobs(blog))) == (1, 1)
+
+
+def test_an_overdue_explanation_takes_turns_with_the_comments(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "SHARE", 0.0)
+    blog.judged(ABUSIVE)
+    make_due(blog)
+    with blog.database.transaction() as session:
+        session.execute(update(Job).values(created_at=datetime.now(UTC) - OVERDUE))
+    read: list[str] = []
+
+    def comments(stop: Callable[[], bool]) -> bool:
+        read.append("comments")
+        assert stop(), "their share of the time ends too"
+        return False
+
+    asked: Any = Watched(blog, lambda: read.append("text"))
+    assert Explainer(blog.database, asked, "one", comments).catch_up() == 1
+    assert read[:4] == ["text", "comments", "text", "comments"]
+    assert len(kept(blog)) == 1
+
+
+def test_an_overdue_explanation_ends_with_its_process(blog: Blog) -> None:
+    blog.judged(ABUSIVE)
+    make_due(blog)
+    with blog.database.transaction() as session:
+        session.execute(update(Job).values(created_at=datetime.now(UTC) - OVERDUE))
+    assert explainer(blog).catch_up(lambda: True) == 1
+    (job,) = jobs(blog)
+    assert (job.attempts, job.last_error, kept(blog)) == (0, "interrupted", [])
