@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 from sqlalchemy.orm import Session
 
-from moderation.commands.shell import BY, DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, of_site, shelled, table
+from moderation.commands.shell import BY, DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, of_site, pair, shelled, table
 from moderation.ids import read, show
 from moderation.models import Publisher
 from moderation.outbound.http import Client
@@ -37,7 +37,7 @@ def add(shell: Shell, kind: str, *, site: str, given: tuple[str, ...], help_sett
         rows = [(each.name, "asked for" if each.secret else "--set", each.help) for each in settings]
         shell.show(answer, table(("name", "how", "what"), rows))
         return
-    values = dict(_pair(each) for each in given)
+    values = dict(pair(each) for each in given)
     secret = {each.name for each in settings if each.secret}
     if shown := sorted(secret & values.keys()):
         raise Fault(f"{shown[0]} is a secret: leave it out here, where every user of this machine sees it", USAGE)
@@ -219,13 +219,6 @@ def _compared(shell: Shell, found: Publisher, since: timedelta, *, mend: bool) -
 def _found(shell: Shell, site: str, publisher_id: str) -> Publisher:
     with shell.database.reading() as session:
         return connecting.find(session, sites.find(session, site).id, read("publisher", publisher_id))
-
-
-def _pair(given: str) -> tuple[str, str]:
-    name, equals, value = given.partition("=")
-    if not equals:
-        raise Fault(f"{given!r} is not NAME=VALUE", USAGE)
-    return name.strip(), value.strip()
 
 
 def _row(each: Publisher) -> dict[str, Any]:

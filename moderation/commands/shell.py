@@ -160,6 +160,14 @@ of_site = click.option("--site", required=True, metavar="NAME", help="The site."
 """The option of a command that is about one site."""
 
 
+def pair(given: str) -> tuple[str, str]:
+    """Return the two sides of a setting given as NAME=VALUE; raises Fault for anything else."""
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise Fault(f"{given!r} is not NAME=VALUE", USAGE)
+    return name.strip(), value.strip()
+
+
 def when(moment: datetime | None) -> str | None:
     """Return a moment as JSON has it."""
     return moment.isoformat() if moment else None

@@ -6,13 +6,13 @@ from typing import TextIO
 import click
 from sqlalchemy import func, select
 
-from moderation.commands.shell import BY, FINDING, OK, USAGE, Fault, Shell, shelled, table
+from moderation.commands.shell import BY, FINDING, OK, USAGE, Fault, Shell, pair, shelled, table
 from moderation.ids import show
 from moderation.models import Case, Comment, Site
 from moderation.policy.shipped import SHIPPED
 from moderation.scoring.catalog import ModelMissing
 from moderation.scoring.choice import Chosen
-from moderation.services import choosing, endpoints, keys, logins, openness, policies, sites
+from moderation.services import choosing, endpoints, keys, logins, openness, policies, rewording, sites, wording
 
 
 @click.group()
@@ -176,6 +176,37 @@ def closing(shell: Shell, name: str, *, after: int | None, never: bool) -> None:
         days = policies.settings(session, found.id).get(openness.SETTING)
     line = f"posts are closed after {days} days" if days else "no post is closed by itself"
     shell.show({"site": name, openness.SETTING: days}, [line])
+
+
+@site.command()
+@click.argument("name")
+@click.option(
+    "--language",
+    type=click.Choice(wording.LANGUAGES),
+    default="en",
+    show_default=True,
+    help="The language of the words.",
+)
+@click.option("--set", "given", multiple=True, metavar="REASON=WORDS", help="Say REASON in WORDS; no words: in ours again.")
+@click.option("--reset", is_flag=True, help="Say all reasons in our words again, but for those that are set.")
+@shelled
+def reasons(shell: Shell, name: str, *, language: str, given: tuple[str, ...], reset: bool) -> None:
+    """Show or set the words in which authors at the site NAME read the reasons, such as --set "1=goes for the player".
+
+    They go on from "We did not publish this: it ..."; in 8_ground, {ground} stands for what the moderator wrote.
+    """
+    wanted = dict(pair(each) for each in given)
+    with shell.database.transaction() as session:
+        found = sites.find(session, name)
+        if wanted or reset:
+            kept = {} if reset else rewording.own_words(session, found.id, language)
+            rewording.reword(session, found.id, language, {**kept, **wanted}, by=BY, now=shell.now)
+        own = rewording.own_words(session, found.id, language)
+    words = {**rewording.shipped(language), **own}
+    rows = [(reason, "own" if reason in own else "ours", said) for reason, said in words.items()]
+    shell.show(
+        {"site": name, "language": language, "reasons": words, "own": sorted(own)}, table(("reason", "whose", "words"), rows)
+    )
 
 
 @site.command()

@@ -39,7 +39,7 @@ PATIENCE = 1.0
 """Seconds that other work waits for this one to pause."""
 
 REST = 0.05
-"""Seconds without a comment after which other work may begin: at a steady load beyond twenty a second only what is overdue does."""
+"""Seconds without a comment after which other work may begin: beyond a steady twenty a second only what is overdue does."""
 
 MOST_ATTEMPTS = 3
 """Claims after which a comment is no longer tried but put before a human: it may be what kills the workers."""

@@ -85,6 +85,19 @@ def test_posts_of_a_site_are_closed_after_days(cli: Cli, installed: Database) ->
         cli("site", "closing", "blog", *wrong, code=2)
 
 
+def test_a_sites_words_for_reasons_are_shown_set_and_taken_back(cli: Cli, installed: Database) -> None:
+    ours = answer(cli("site", "reasons", "blog", "--json"))
+    assert (ours["own"], ours["reasons"]["1"]) == ([], "attacks a person rather than what they say")
+    cli("site", "reasons", "blog", "--set", "1=goes for the player = not the ball.", "--set", "2=is not how we speak")
+    assert "own    goes for the player = not the ball" in cli("site", "reasons", "blog").stdout
+    cli("site", "reasons", "blog", "--set", "2=")
+    assert answer(cli("site", "reasons", "blog", "--json"))["own"] == ["1"], "the others stay as they were said"
+    assert answer(cli("site", "reasons", "blog", "--language", "de", "--json"))["own"] == []
+    for wrong in ("no=such", "1", "1={ground}", f"1={'x' * 201}"):
+        cli("site", "reasons", "blog", "--set", wrong, code=2)
+    assert answer(cli("site", "reasons", "blog", "--reset", "--set", "3=threatens", "--json"))["own"] == ["3"]
+
+
 def test_control_characters_do_not_reach_the_terminal(cli: Cli, installed: Database) -> None:
     cli("site", "add", "evil", "--title", "\x1b[2Jgone")
     assert "\x1b" not in cli("site", "list").stdout
