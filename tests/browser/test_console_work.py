@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import update
 
 from moderation.models import Case
+from moderation.services import windows
 from tests.api.conftest import ABUSIVE, Door
 from tests.api.console.conftest import link_for
 from tests.browser.conftest import PHONE, Installation, OpenContext, Watch, fits
@@ -165,20 +166,55 @@ def test_selected_words_are_taken_out(installation: Installation, page: Page) ->
     assert installation.door.shown(held["id"])["revision"] == 2
 
 
-def test_the_list_keeps_its_place_beside_the_card(installation: Installation, page: Page) -> None:
-    for number in range(30):
+def test_the_list_keeps_its_place_beside_the_card(
+    installation: Installation, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "SHOWN", 8)
+    monkeypatch.setattr(windows, "BEFORE", 2)
+    for number in range(10):
         decided(installation.door, f"{ABUSIVE} Number {number}.")
-    come_in(installation, page)
+    with page.expect_response("**/claim"):
+        come_in(installation, page)
     current = page.locator("a[data-case][aria-current]")
-    for _ in range(27):
+    following = page.get_by_role("link", name="Next")
+    seen = 1
+    while following.count():
         before = current.get_attribute("href") or ""
+        seen += 1
         page.keyboard.press("j")
         expect(current).not_to_have_attribute("href", before)
         expect(page.locator("#card-title")).to_be_focused()
-        expect(current).to_be_in_viewport(ratio=1)
-    assert page.evaluate("scrollY") == 0
+        expect(current).to_be_in_viewport(ratio=0.99)
+    assert (seen, page.evaluate("scrollY")) == (10, 0)
     expect(page.get_by_role("link", name="More before these")).to_have_count(1)
-    behind = page.locator("a[data-case][aria-current] >> xpath=../following-sibling::li[1]/a").get_attribute("href") or ""
+    page.keyboard.press("k")
+    expect(following).to_be_visible()
+    expect(page.locator("#card-title")).to_be_focused()
+    behind = following.get_attribute("href") or ""
     page.keyboard.press("a")
     said(page, "Approved.")
     expect(current).to_have_attribute("href", behind)
+
+
+def test_no_key_acts_on_a_card_whose_decision_is_on_its_way(installation: Installation, page: Page) -> None:
+    hold(installation.door, 2)
+    with page.expect_response("**/claim"):
+        come_in(installation, page)
+    waiting: list[Route] = []
+
+    def keep(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/claim", keep)
+    page.route("**/decision", keep)
+    with page.expect_request("**/claim"):
+        page.keyboard.press("j")
+    with page.expect_request("**/decision"):
+        page.keyboard.press("a")
+    claim, decision = waiting
+    claim.fulfill(body='<p class="notice">Ann is at work on this case.</p>', content_type="text/html")
+    expect(page.locator(".card")).to_contain_text("Ann is at work on this case.")
+    expect(page.locator("#work")).to_have_attribute("aria-busy", "true")
+    page.keyboard.press("k")
+    decision.continue_()
+    said(page, "Approved.")

@@ -10,19 +10,20 @@
   const policy = window.trustedTypes?.createPolicy("htmx", { createHTML: (html) => html, createScript: refuse });
   htmx.registerExtension("trusted-types", { init: (api) => api.initSecurity(policy, refuse, refuse) });
 
-  let busy = false;
+  // What was asked for the work and is not answered yet. A claim or the news beside it keep nobody waiting, and end no waiting.
+  const asked = new Set();
   let scrolled = 0;
   const isWork = (event) => event.detail.ctx?.target?.id === "work";
 
   document.addEventListener("htmx:before:request", (event) => {
     if (!isWork(event)) return;
-    busy = true;
+    asked.add(event.detail.ctx);
     scrolled = document.querySelector(".list")?.scrollTop ?? 0;
     document.getElementById("work")?.setAttribute("aria-busy", "true");
   });
   document.addEventListener("htmx:finally:request", (event) => {
-    busy = false;
-    document.getElementById("work")?.removeAttribute("aria-busy");
+    asked.delete(event.detail.ctx);
+    if (asked.size === 0) document.getElementById("work")?.removeAttribute("aria-busy");
   });
   document.addEventListener("htmx:error", () => {
     say("The console could not reach the server. Nothing was changed; please try again.");
@@ -82,7 +83,7 @@
       if (event.key === "Escape") event.target.blur();
       return;
     }
-    if (busy || event.repeat) return;
+    if (asked.size > 0 || event.repeat) return;
     let done = true;
     if (/^[1-9]$/.test(event.key)) done = reject(event.key);
     else if (/^[aejkrnu?]$/.test(event.key)) done = press(event.key);
