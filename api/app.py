@@ -71,6 +71,7 @@ def create_app(runtime: Runtime) -> Flask:
     if runtime.settings.trusted_proxies:
         hops = runtime.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.wsgi_app = doors.OneSlash(app.wsgi_app)  # type: ignore[method-assign]
     ringer = Ringer(runtime.doorbell, pause=RING_PAUSE)
     runtime.database.ring = ringer.ring
     app.extensions[KEY] = Context(

@@ -24,6 +24,16 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 8
 """Checks that may wait for the scoring thread; more are told at once that there is no score, and the server stays free."""
 
+LANGUAGES_WITHIN = 10.0
+"""Seconds that a request waits for what tells languages apart, which a process loads once: half a second, or several on a machine
+that is busy starting. Who did not wait so long reads no answer, and nothing is lost by it.
+"""
+
+LATELY = 31 * 24 * 3600.0
+"""Seconds for which an installation that was asked for languages loads them as it starts."""
+
+NOTED_EVERY = 3600.0
+
 
 class GuardedModels:
     """The process's models behind a deadline; loaded on first use, after the fork."""
@@ -36,10 +46,22 @@ class GuardedModels:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
         self._languages = threading.Lock()
         self._languages_known = threading.Event()
+        self._languages_awaited = threading.BoundedSemaphore(AT_ONCE)
+        self._languages_noted = -NOTED_EVERY
+        self._languages_asked = runtime.settings.home / "run" / "languages-asked"
 
     def warm(self) -> None:
-        """Begin to load the models now rather than with the first check; returns at once."""
+        """Begin to load the models now rather than with the first check; returns at once.
+
+        So is what tells languages apart, where somebody asked for it lately: clients give up before it is loaded.
+        """
         self._thread.submit(self._score, "Warmed up before the first check comes.")
+        try:
+            asked = time.time() - self._languages_asked.stat().st_mtime < LATELY
+        except OSError:
+            asked = False
+        if asked:
+            self._learn_languages()
 
     @property
     def state(self) -> Literal["ok", "loading", "failed"]:
@@ -81,24 +103,47 @@ class GuardedModels:
         return models.toxicity.estimate_ms(text) if models is not None else COST_MS
 
     def knows_languages(self, within: float = 0.0) -> bool:
-        """Tell whether languages can be told apart, at the latest in so many seconds.
+        """Tell whether languages can be told apart, at the latest in so many seconds, or sooner where too many wait for it.
 
         Who asks first makes the model load beside the requests.
         """
+        self._note_asked()
         if language.is_warm():
             return True
-        if self._languages.acquire(blocking=False):
-            # Half a second and ninety megabytes, which only those who need it pay.
-            threading.Thread(target=self._learn_languages, name="languages", daemon=True).start()
-        return self._languages_known.wait(max(within, 0.0))
+        self._learn_languages()
+        if not self._languages_awaited.acquire(blocking=False):
+            return self._languages_known.is_set()
+        try:
+            return self._languages_known.wait(max(within, 0.0))
+        finally:
+            self._languages_awaited.release()
 
     def close(self) -> None:
         """End the scoring thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _learn_languages(self) -> None:
+        """Begin to load what tells languages apart, beside the requests; a second time does nothing."""
+        if self._languages.acquire(blocking=False):
+            # Half a second and ninety megabytes, which only those who need it pay.
+            threading.Thread(target=self._load_languages, name="languages", daemon=True).start()
+
+    def _load_languages(self) -> None:
         language.warm()
         self._languages_known.set()
+
+    def _note_asked(self) -> None:
+        """Leave a mark for the next start, once in an hour."""
+        now = time.monotonic()
+        if now < self._languages_noted + NOTED_EVERY:
+            return
+        self._languages_noted = now
+        try:
+            self._languages_asked.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._languages_asked.touch()
+        except OSError as error:
+            # The first answer after the next start is late, and that is all.
+            log.info("languages_not_noted", error=type(error).__name__)
 
     def _unscored(self, cause: str, texts: Sequence[str]) -> list[Scored]:
         log.warning("check_not_scored", cause=cause)

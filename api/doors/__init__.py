@@ -4,6 +4,10 @@ A door reads its key where its protocol has it, answers every error in its proto
 protocol's own word for it. What a door lets in is judged and stored like any comment.
 """
 
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
 AKISMET = "akismet"
 CORAL = "coral"
 OPENAI = "openai"
@@ -11,3 +15,25 @@ PERSPECTIVE = "perspective"
 WORDPRESS = "wordpress"
 NAMES = frozenset({AKISMET, CORAL, OPENAI, PERSPECTIVE, WORDPRESS})
 """Blueprints that find out by themselves who asks (``api.doors.entrance``)."""
+
+PATHS: Final = ("/1.1/", "/1.2/", "/coral/", "/v1/moderations", "/v1alpha1/")
+"""What the doors' paths begin with."""
+
+_SLASHES: Final = re.compile("//+")
+
+
+class OneSlash:
+    """Reads ``https://ours//v1alpha1//comments:analyze`` as what was meant: addresses are entered with a slash at their end.
+
+    Only at the doors, because elsewhere a page's address is part of a path, with two slashes in it.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer a request."""
+        path = environ.get("PATH_INFO", "")
+        if "//" in path and (merged := _SLASHES.sub("/", path)).startswith(PATHS):
+            environ["PATH_INFO"] = merged
+        return self._app(environ, start_response)

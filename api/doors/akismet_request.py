@@ -6,13 +6,15 @@ out rather than refused: a visitor's bad address of a home page is no reason not
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_from_bytes
 
 from flask import request
 from marshmallow import ValidationError
 
-from api.doors.json_request import PIECE, storable
+from api.doors.json_request import sent_bytes, storable
+from api.errors import Problem
 from api.schemas.comment import CommentIn
 from moderation.services.keys import BASE36, DOOR
 from moderation.services.submission import Submission
@@ -21,6 +23,7 @@ MAX_BYTES = 512 * 1024
 """A text of the greatest length, percent-encoded, with a server environment around it."""
 
 MAX_FIELDS = 1000
+ASCII = bytes(range(128))
 
 
 class Unusable(Exception):
@@ -36,19 +39,31 @@ def fields_sent() -> dict[str, str]:
         raise Unusable(f"More than {MAX_BYTES} bytes")
     if request.mimetype == "multipart/form-data":
         return {**found, **{name: storable(value) for name, value in request.form.items()}}
-    data = bytearray()
-    while piece := request.stream.read(PIECE):
-        data += piece
-        if len(data) > MAX_BYTES:
-            raise Unusable(f"More than {MAX_BYTES} bytes")
-    text = data.decode("utf-8", "replace")
     try:
-        if text.lstrip().startswith("{"):
-            return {**found, **_of_json(text)}
-        sent = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace")
+        data = sent_bytes(MAX_BYTES)
+    except Problem as problem:
+        raise Unusable(problem.detail) from None
+    try:
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            return {**found, **_of_json(data.decode("utf-8-sig", "replace"))}
+        sent = _of_form(data)
     except (ValueError, RecursionError):
         raise Unusable("The body is neither a form nor a JSON object") from None
-    return {**found, **{name: storable(value) for name, value in sent}}
+    return {**found, **{name: storable(value) for name, value in sent.items()}}
+
+
+def _of_form(data: bytes) -> dict[str, str]:
+    """Return the fields of a form; one that is not in UTF-8 is read as what the blog says of its pages (``blog_charset``)."""
+    # Bytes that should have been encoded and were not are read like those that were.
+    read = partial(parse_qsl, quote_from_bytes(data, safe=ASCII), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    try:
+        return dict(read(errors="strict"))
+    except UnicodeDecodeError:
+        sent = dict(read(errors="replace"))
+    try:
+        return dict(read(encoding=sent.get("blog_charset") or "utf-8", errors="replace"))
+    except (LookupError, UnicodeError):
+        return sent
 
 
 def _of_json(text: str) -> dict[str, str]:
@@ -69,7 +84,7 @@ def key_of(sent: Mapping[str, str]) -> str | None:
     for name in ("api_key", "key"):
         if sent.get(name):
             return sent[name].strip()
-    label, _, rest = request.host.partition(".")
+    label, _, rest = request.host.lower().partition(".")
     return label if rest and len(label) == DOOR and set(label) <= set(BASE36) else None
 
 

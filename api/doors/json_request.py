@@ -6,6 +6,7 @@ is better than one that is not judged.
 
 import json
 import unicodedata
+import zlib
 from typing import Any
 
 from flask import request
@@ -13,10 +14,13 @@ from flask import request
 from api.errors import Problem
 
 PIECE = 64 * 1024
+PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+EITHER_HEADER = zlib.MAX_WBITS | 32
+"""zlib's word for: gzip or zlib, as the data says itself."""
 
 
 def sent_bytes(limit: int) -> bytes:
-    """Return the body of the request; raises Problem for more than ``limit`` bytes."""
+    """Return the body of the request, unpacked where it is packed; raises Problem for more than ``limit`` bytes of either."""
     too_large = Problem(413, "too-large", f"A body has at most {limit} bytes.")
     if (request.content_length or 0) > limit:
         raise too_large
@@ -25,7 +29,22 @@ def sent_bytes(limit: int) -> bytes:
         data += piece
         if len(data) > limit:
             raise too_large
-    return bytes(data)
+    coding = (request.content_encoding or "identity").strip().lower()
+    if coding == "identity":
+        return bytes(data)
+    if coding not in PACKED:
+        raise Problem(415, "encoding", "Send the body with the Content-Encoding gzip, or without one.")
+    unpacking = zlib.decompressobj(EITHER_HEADER)
+    try:
+        # No more than asked for is ever unpacked, whatever the data would grow to.
+        found = unpacking.decompress(bytes(data), limit + 1)
+    except zlib.error:
+        raise Problem(400, "bad-encoding", "The body is not packed as its Content-Encoding says.") from None
+    if len(found) > limit:
+        raise too_large
+    if not unpacking.eof:
+        raise Problem(400, "bad-encoding", "The body ends before what is packed in it.")
+    return found
 
 
 def json_object(data: bytes) -> dict[str, Any]:

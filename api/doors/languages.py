@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from api.context import context
+from api.scoring import LANGUAGES_WITHIN
 from moderation.signals import language
 from moderation.signals.language import LanguageSignals
 from moderation.text import normalise
 
 
-def told_apart(text: str, own: str, served: Sequence[str], *, within: float) -> LanguageSignals | None:
-    """Return the language of a text, ``own`` where there is doubt; None where it cannot be told in so many seconds."""
-    if not context().models.knows_languages(within=within):
+def told_apart(text: str, own: str, served: Sequence[str]) -> LanguageSignals | None:
+    """Return the language of a text, ``own`` where there is doubt; None where it cannot be told yet."""
+    if not context().models.knows_languages(within=LANGUAGES_WITHIN):
         return None
     return language.measure(normalise(text).text, own, served)

@@ -84,7 +84,7 @@ def moderations() -> Response:
     until = time.monotonic() + DEADLINE
     results, version = [], ""
     for number, text in enumerate(texts, 1):
-        found = told_apart(text, own, served, within=until - time.monotonic())
+        found = told_apart(text, own, served)
         if found is None:
             raise Unscored
         if found.letters and not found.language_served:

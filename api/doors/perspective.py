@@ -20,6 +20,8 @@ from api.doors.languages import told_apart
 from api.doors.perspective_discovery import document
 from api.doors.perspective_errors import (
     NO_LANGUAGE,
+    RPC,
+    SERVICE,
     Failure,
     answered,
     invalid,
@@ -141,6 +143,13 @@ def suggestscore() -> Response:
     return answered({"clientToken": comment.token} if comment.token is not None else {})
 
 
+@blp.route("/v1alpha1/<path:anything>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@needs("door:perspective")
+def no_such_method(anything: str) -> Response:  # noqa: ARG001 (the path's)
+    """Refuse what the protocol does not have, in its own shape."""
+    raise Failure(404, "Method not found.", [{"@type": f"{RPC}.ErrorInfo", "reason": "METHOD_NOT_FOUND", "domain": SERVICE}])
+
+
 @blp.errorhandler(Exception)
 def refused(error: Exception) -> Response:
     """Answer every failure in the protocol's shape."""
@@ -172,7 +181,7 @@ def _root() -> str:
 
 def _language(comment: Comment, own: str, served: tuple[str, ...]) -> LanguageSignals:
     """Return the language of the text, in doubt the one that the client says, else the site's; raises Failure if it is late."""
-    found = told_apart(comment.readable, comment.languages[0] if comment.languages else own, served, within=WAIT)
+    found = told_apart(comment.readable, comment.languages[0] if comment.languages else own, served)
     if found is None:
         log.warning("analysis_not_scored", cause="languages")
         raise try_again()

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
 
-from flask import request
-
+from api.doors.json_request import sent_bytes
 from api.doors.perspective_errors import EMPTY, INVALID_REQUEST, NO_ATTRIBUTES, TOO_LONG, Failure, invalid, malformed
+from api.errors import Problem
 from moderation.scoring.perspective import SOURCES
 
 MAX_BYTES: Final = 1024 * 1024
 """A text of the greatest length with every character escaped, and an article with its parent comment as the context."""
 
-PIECE: Final = 64 * 1024
 LONGEST_TEXT: Final = 20_480
 """Bytes of a comment's text in UTF-8."""
 
@@ -124,11 +123,13 @@ def _spans(given: Mapping[str, Any], name: str, length: int) -> list[dict[str, A
 
 
 def _sent() -> dict[str, Any]:
-    data = bytearray()
-    while piece := request.stream.read(PIECE):
-        data += piece
-        if len(data) > MAX_BYTES:
-            raise malformed("", f"Request payload size exceeds the limit: {MAX_BYTES} bytes.")
+    try:
+        data = sent_bytes(MAX_BYTES)
+    except Problem as problem:
+        too_large = problem.code == "too-large"
+        raise malformed(
+            "", f"Request payload size exceeds the limit: {MAX_BYTES} bytes." if too_large else problem.detail
+        ) from None
     text = data.decode("utf-8", "replace").lstrip("\ufeff")
     if not text.strip():
         return {}

@@ -1,8 +1,9 @@
 """The Akismet door: the words and headers of the protocol, and that a check is a comment like any other."""
 
+import gzip
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 import pytest
 from sqlalchemy import func, select
@@ -67,10 +68,42 @@ def test_a_key_is_valid_in_either_field_and_as_the_hosts_first_label(blog: Blog)
         ({"api_key": key}, None),
         ({}, f"{key}.rest.akismet.com"),
         ({}, f"{key}.localhost:80"),
+        ({}, f"{key.upper()}.rest.akismet.com"),
     ):
         answer = client.post("/1.1/verify-key", data={**sent, "blog": ORIGIN}, headers={"Host": host} if host else None)
         assert (answer.status_code, answer.data, answer.mimetype) == (200, b"valid", "text/plain")
         assert akismet.HELP not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("written", "charset"), [("ISO-8859-1", "ISO-8859-1"), ("windows-1251", "windows-1251"), ("utf-8", "ISO-8859-1")]
+)
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_form_is_read_in_the_charset_that_it_is_written_in(
+    blog: Blog, quick: None, written: str, charset: str, *, raw: bool
+) -> None:
+    text = "\u0421\u043f\u0430\u0441\u0438\u0431\u043e" if written == "windows-1251" else "Gr\u00fc\u00dfe an alle"
+    fields = {"api_key": blog.key, "blog": ORIGIN, "user_ip": "", "comment_content": text, "blog_charset": charset}
+    data = urlencode(fields, encoding=written)
+    sent = unquote_to_bytes(data) if raw else data.encode()
+    assert blog.door.client.post("/1.1/comment-check", data=sent).data in {b"true", b"false"}
+    assert blog.only()["body"] == text
+
+
+@pytest.mark.parametrize("charset", ["", "idna", "rot13", "nonsense", "utf-16"])
+def test_a_charset_that_is_none_is_no_reason_not_to_judge(blog: Blog, quick: None, charset: str) -> None:
+    data = f"api_key={blog.key}&blog={ORIGIN}&user_ip=&comment_content=Gr%FC%DFe&blog_charset={charset}"
+    assert blog.door.client.post("/1.1/comment-check", data=data).data in {b"true", b"false", b"invalid"}
+
+
+def test_a_packed_form_is_read(blog: Blog, quick: None) -> None:
+    data = gzip.compress(urlencode({"api_key": blog.key, "blog": ORIGIN, "user_ip": "", "comment_content": CIVIL}).encode())
+    for path in ("/1.1/comment-check", "/1.1//comment-check"):
+        answer = blog.door.client.post(path, data=data, headers={"Content-Encoding": "gzip"})
+        assert answer.data in {b"true", b"false"}
+    assert blog.only()["body"] == CIVIL
+    answer = blog.door.client.post("/1.1/comment-check", data=data[:-9], headers={"Content-Encoding": "gzip"})
+    assert (answer.data, akismet.HELP in answer.headers) == (b"invalid", True)
 
 
 @pytest.mark.parametrize("kind", ["secret", "publishable", "moderator", "abcdefghijkl", "x"])

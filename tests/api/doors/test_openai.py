@@ -1,8 +1,10 @@
 """The OpenAI door: thirteen categories from our attributes, errors in OpenAI's shape, and nothing unscored that looks clean."""
 
+import gzip
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from api import openapi
@@ -163,6 +165,15 @@ def test_odd_media_types_and_half_characters_are_read(sqlite_door: Any) -> None:
         answer = sqlite_door.call("POST", f"{PATH}/", key="door", data=sent, content_type=media_type)
         assert answer.status_code == 200
         assert answer.json["results"][0]["flagged"] is False
+
+
+def test_a_packed_body_and_a_slash_too_many_are_read(sqlite_door: Any) -> None:
+    data = gzip.compress(orjson.dumps({"input": CIVIL}))
+    for path in ("/v1/moderations", "/v1//moderations", "/v1/moderations/"):
+        answer = sqlite_door.call("POST", path, key="door", data=data, headers={"Content-Encoding": "gzip"})
+        assert answer.status_code == 200
+    answer = sqlite_door.call("POST", "/v1/moderations", key="door", data=data, headers={"Content-Encoding": "br"})
+    assert (answer.status_code, answer.json["error"]["type"]) == (415, "invalid_request_error")
 
 
 def test_nothing_is_stored(sqlite_door: Any) -> None:

@@ -1,7 +1,9 @@
 """The Perspective door: shapes, the table of errors with its exact sentences, nothing stored, and nothing late a low score."""
 
+import gzip
 import json
 import threading
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -12,8 +14,9 @@ from limits import RateLimitItemPerMinute
 from sqlalchemy import func, select
 
 from api import limits
-from api.doors import perspective
+from api.doors import languages, perspective
 from api.limits import Rule
+from api.scoring import GuardedModels
 from moderation.models import Author, Comment, Event, Label, Post, Revision
 from moderation.scoring.choice import Chosen
 from moderation.scoring.perspective import SOURCES
@@ -161,13 +164,65 @@ def test_while_languages_cannot_be_told_apart_yet_the_answer_is_try_again_and_no
 
     monkeypatch.setattr(language, "is_warm", lambda: False)
     monkeypatch.setattr(language, "warm", load)
-    monkeypatch.setattr(perspective, "WAIT", 0.05)
-    for languages in (["en"], []):
-        assert client.analyze(GERMAN, languages=languages).status_code == 503
+    monkeypatch.setattr(languages, "LANGUAGES_WITHIN", 0.05)
+    for asked in (["en"], []):
+        assert client.analyze(GERMAN, languages=asked).status_code == 503
     assert begun.is_set()
-    monkeypatch.setattr(perspective, "WAIT", 60.0)
+    monkeypatch.setattr(languages, "LANGUAGES_WITHIN", 60.0)
     free.set()
     assert client.analyze(ABUSIVE, languages=["en"]).json["detectedLanguages"] == ["en"]
+
+
+def test_the_first_request_of_a_process_waits_for_its_languages_and_longer_than_for_its_scores(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = threading.Event()
+    monkeypatch.setattr(language, "is_warm", known.is_set)
+    monkeypatch.setattr(language, "warm", known.set)
+    monkeypatch.setattr(perspective, "WAIT", 0.0)
+    monkeypatch.setattr(client.door.context.models, "all_within", lambda _, texts, __: [Scored({"toxicity": 0.5}, 0.5, "m")])
+    assert client.analyze(CIVIL).status_code == 200
+
+
+def test_who_was_asked_for_languages_loads_them_at_its_next_start(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = threading.Event()
+    monkeypatch.setattr(language, "is_warm", lambda: False)
+    monkeypatch.setattr(language, "warm", loaded.set)
+    fresh = GuardedModels(client.door.runtime)
+    fresh.warm()
+    assert not loaded.wait(0.1)
+    client.analyze(CIVIL)
+    loaded.clear()
+    again = GuardedModels(client.door.runtime)
+    again.warm()
+    assert loaded.wait(10)
+    for models in (fresh, again):
+        models.close()
+
+
+def test_a_slash_too_many_is_none(client: Client) -> None:
+    for path in ("/v1alpha1//comments:analyze", "/v1alpha1/comments:analyze/"):
+        sent = {"comment": {"text": CIVIL}, "requestedAttributes": {"TOXICITY": {}}}
+        assert client.send(path, sent).status_code == 200, path
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_body_may_be_packed_and_grows_no_larger_than_others(client: Client, coding: str) -> None:
+    pack = gzip.compress if coding == "gzip" else zlib.compress
+    sent = json.dumps({"comment": {"text": CIVIL}, "requestedAttributes": {"TOXICITY": {}}}).encode()
+    packed = {"Content-Encoding": coding}
+    assert client.send(ANALYZE, pack(sent), headers=packed).json["attributeScores"]
+    for wrong, code in ((pack(b" " * 30_000_000), 400), (pack(sent)[:-9], 400), (sent, 400)):
+        answer = client.send(ANALYZE, wrong, headers=packed)
+        assert (answer.status_code, bool(answer.json["error"]["details"])) == (code, True)
+    assert client.send(ANALYZE, sent, headers={"Content-Encoding": "br"}).json["error"]["code"] == 400
+
+
+def test_what_the_protocol_does_not_have_is_refused_in_its_shape(client: Client) -> None:
+    for method, path in (("GET", ANALYZE), ("PUT", ANALYZE), ("POST", "/v1alpha1/comments:guess"), ("GET", "/v1alpha1/")):
+        answer = client.door.client.open(path, method=method, query_string={"key": client.key})
+        error = answer.json["error"]
+        assert (answer.status_code, error["code"], error["status"], bool(error["details"])) == (404, 404, "NOT_FOUND", True)
 
 
 def test_a_key_comes_in_the_query_or_in_googles_header_and_other_parameters_are_tolerated(client: Client) -> None:
