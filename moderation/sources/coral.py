@@ -24,7 +24,7 @@ STATES: Final = {
 def read(path: Path, options: Options) -> Iterator[Record | BadRow]:
     """Yield the comments of a Coral installation."""
     stories = {
-        str(story.get("id")): (story.get("url"), (story.get("metadata") or {}).get("title"))
+        str(story.get("id")): (story.get("url"), _title(story))
         for _, story in lines(path / "stories.json")
         if isinstance(story, dict)
     }
@@ -69,6 +69,11 @@ def _comment(
         },
         options,
     )
+
+
+def _title(story: dict[str, Any]) -> Any:
+    about = story.get("metadata")
+    return about.get("title") if isinstance(about, dict) else None
 
 
 def _moment(value: Any) -> Any:

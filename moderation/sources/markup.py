@@ -1,18 +1,27 @@
 """XML of unknown origin, element by element and in constant memory.
 
-A document type is refused, and with it every entity of its own: no expansion, no file, no address. What Expat itself cannot
-read ends the stream with a bad row; what came before it stays read.
+A document type is refused, and with it every entity of its own: no expansion, no file, no address. Control characters and bytes
+that are no text, of which old comments are full, are mended on the way: Expat reads nothing behind one. What it cannot read even
+so ends the stream with a bad row; what came before it stays read. A file may be packed with gzip.
 """
 
+import codecs
+import gzip
+import re
+import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 from xml.parsers import expat
 
 from moderation.sources.record import BadRow
 
 CHUNK: Final = 64 * 1024
+GZIP: Final = b"\x1f\x8b"
+UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+CONTROLS: Final = bytes({*range(0x20)} - {*b"\t\n\r"})
 DEEPEST: Final = 64
 """Elements within each other; exports have about six."""
 LARGEST: Final = 4_000_000
@@ -105,20 +114,59 @@ class _Collector:
 
 def elements(path: Path, wanted: frozenset[str]) -> Iterator[Element | BadRow]:
     """Yield the outermost elements of the names wanted, in order; a bad row last where the file cannot be read on."""
-    with path.open("rb") as file:
-        yield from _elements(file, wanted)
+    with ExitStack() as end:
+        file = end.enter_context(path.open("rb"))
+        packed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        yield from _elements(end.enter_context(gzip.open(file)) if packed else file, wanted)
 
 
-def _elements(file: BinaryIO, wanted: frozenset[str]) -> Iterator[Element | BadRow]:
+class _Bytes(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Mender:
+    """Makes bytes that are meant as XML readable, piece by piece; the number of lines stays the same."""
+
+    def __init__(self) -> None:
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._as_it_is = False
+        self._begun = False
+
+    def mend(self, chunk: bytes, *, last: bool) -> bytes:
+        if not self._begun:
+            self._begin(chunk)
+        if self._as_it_is:
+            return chunk
+        kept = chunk.translate(None, CONTROLS)
+        return self._decoder.decode(kept, last).translate(_NEVER).encode() if self._decoder else kept
+
+    def _begin(self, first: bytes) -> None:
+        self._begun = True
+        # Two bytes a character: what looks like a control is half of a letter.
+        self._as_it_is = first.startswith(UTF_16) or b"\0" in first[:4]
+        declared = _DECLARED.match(first.removeprefix(codecs.BOM_UTF8))
+        if declared is None or declared[1].lower() in {b"utf-8", b"utf8"}:
+            self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+
+_DECLARED: Final = re.compile(rb"\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([\w.-]+)")
+_NEVER: Final = dict.fromkeys((0xFFFE, 0xFFFF))
+"""What is text in UTF-8 and none in XML."""
+
+
+def _elements(file: _Bytes, wanted: frozenset[str]) -> Iterator[Element | BadRow]:
     collector = _Collector(wanted)
-    parser = collector.parser
+    parser, mender = collector.parser, _Mender()
     ended = False
     while not ended:
-        chunk = file.read(CHUNK)
-        ended = not chunk
         fault: BadRow | None = None
         try:
-            parser.Parse(chunk, ended)
+            chunk = file.read(CHUNK)
+            ended = not chunk
+            parser.Parse(mender.mend(chunk, last=ended), ended)
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            fault = BadRow(line=parser.CurrentLineNumber, code="malformed", detail="the packed file is damaged or ends too early")
         except expat.ExpatError as error:
             detail = f"this is not well-formed XML: {expat.ErrorString(error.code)}"
             fault = BadRow(line=error.lineno, code="malformed", detail=detail)

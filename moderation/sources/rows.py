@@ -2,6 +2,7 @@
 
 import csv as reading
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +12,33 @@ from moderation.sources.record import BadRow, Options, Record, record
 
 SHORT: Final = {"id": "external_id", "url": "post_url", "title": "post_title", "status": "state", "text": "body"}
 WORDS: Final = {"pending": "held", "flagged": "held", "spam": "rejected", "trash": "rejected", "published": "approved"}
+NEEDED: Final = ("external_id", "post_url", "created_at")
 LONGEST_LINE: Final = 1_000_000
+DELIMITERS: Final = ",;\t"
+BOM: Final = b"\xef\xbb\xbf"
+UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+NOT_UTF_8: Final = "the file is in UTF-16; save it as UTF-8"
 
 
 def csv(path: Path, options: Options) -> Iterator[Record | BadRow]:
-    """Yield the rows of a CSV file whose first line names the columns; UTF-8."""
+    """Yield the rows of a CSV file whose first line names the columns; UTF-8, parted by commas, semicolons or tabs."""
     reading.field_size_limit(LONGEST_LINE)
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = reading.DictReader((line.replace("\0", "") for line in file), strict=True)
+    if _begins_with(path, UTF_16):
+        yield BadRow(line=1, code="encoding", detail=NOT_UTF_8)
+        return
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        first = file.readline(LONGEST_LINE)
+        pieces = iter(lambda: file.readline(LONGEST_LINE).replace("\0", ""), "")
+        # Spreadsheets write semicolons where a comma is in the numbers.
+        rows = reading.DictReader(chain([first], pieces), delimiter=max(DELIMITERS, key=first.count), strict=True)
+        try:
+            rows.fieldnames = [_named(name) for name in rows.fieldnames or ()]
+        except reading.Error as error:
+            yield BadRow(line=1, code="malformed", detail=f"this is not CSV: {error}")
+            return
+        if lacking := [name for name in NEEDED if name not in rows.fieldnames]:
+            yield BadRow(line=1, code="columns", detail=f"the first line names no column {' and no column '.join(lacking)}")
+            return
         while True:
             try:
                 row = next(rows)
@@ -29,6 +49,9 @@ def csv(path: Path, options: Options) -> Iterator[Record | BadRow]:
                 continue
             if None in row or None in row.values():
                 yield BadRow(line=rows.line_num, code="columns", detail="the row has not as many columns as the first line")
+                continue
+            if any(_is_escaped(value) for value in row.values()):
+                yield BadRow(line=rows.line_num, code="encoding", detail="the row is not in UTF-8; save the file as UTF-8")
                 continue
             yield _row(rows.line_num, row, options)
 
@@ -48,6 +71,11 @@ def lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
         number = 0
         while line := file.readline(LONGEST_LINE + 1):
             number += 1
+            if number == 1:
+                line = line.removeprefix(BOM)
+                if whole := _not_lines(line):
+                    yield number, whole
+                    return
             if len(line) > LONGEST_LINE:
                 while line and not line.endswith(b"\n"):
                     line = file.readline(LONGEST_LINE)
@@ -64,6 +92,30 @@ def lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
                 yield number, found
             else:
                 yield number, BadRow(line=number, code="malformed", detail="the line is not an object")
+
+
+def _not_lines(first: bytes) -> BadRow | None:
+    """Return what is wrong with a file of which no line can be read, by its first one."""
+    if first.startswith(UTF_16):
+        return BadRow(line=1, code="encoding", detail=NOT_UTF_8)
+    if first.lstrip().startswith(b"[{") or first.strip() == b"[":
+        return BadRow(line=1, code="array", detail="the file is one JSON array; write an object a line (jq -c '.[]')")
+    return None
+
+
+def _begins_with(path: Path, marks: tuple[bytes, ...]) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(marks[0])).startswith(marks)
+
+
+def _named(column: str) -> str:
+    name = column.strip().lower()
+    return SHORT.get(name, name)
+
+
+def _is_escaped(value: str) -> bool:
+    """Tell whether a text holds bytes that are no UTF-8, as Python keeps them."""
+    return not value.isascii() and any("\udc80" <= char <= "\udcff" for char in value)
 
 
 def _row(number: int, row: dict[str, Any], options: Options) -> Record | BadRow:

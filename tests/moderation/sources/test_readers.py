@@ -1,13 +1,14 @@
 """What each reader makes of its system's export, and of a file made to hurt."""
 
+import gzip
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import orjson
 import pytest
 
-from moderation.sources import READERS, BadRow, Options, Record
+from moderation.sources import READERS, BadRow, Options, Record, rows
 from moderation.sources.html import plain
 from moderation.sources.markup import DEEPEST, LARGEST
 
@@ -24,8 +25,8 @@ POST = """<post dsq:id="%s"><message><![CDATA[<p>One<br>two</p><p><a href="https
 
 
 def read(kind: str, path: Path, base_url: str | None = None) -> tuple[list[Record], list[BadRow]]:
-    rows: Iterable[Record | BadRow] = list(READERS[kind](path, Options(base_url=base_url)))
-    return [row for row in rows if isinstance(row, Record)], [row for row in rows if isinstance(row, BadRow)]
+    found: Iterable[Record | BadRow] = list(READERS[kind](path, Options(base_url=base_url)))
+    return [row for row in found if isinstance(row, Record)], [row for row in found if isinstance(row, BadRow)]
 
 
 def written(folder: Path, text: str | bytes, name: str = "file") -> Path:
@@ -170,6 +171,98 @@ def test_csv_fields_may_hold_lines_and_a_short_row_is_left_out(tmp_path: Path) -
     records, bad = read("csv", written(tmp_path, b"\xef\xbb\xbf" + text.encode()))
     assert [(each.external_id, each.body) for each in records] == [("1", "one\ntwo"), ("3", "t")]
     assert [row.code for row in bad] == ["columns"]
+
+
+GOOD = b"1,https://b.example/,said,2020-01-02"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"id,url,text,created_at\r\n" + GOOD + b"\r\n",
+        b"\xef\xbb\xbfid;url;text;created_at\n" + GOOD.replace(b",", b";"),
+        b"ID\t Url \ttext\tcreated_at\n" + GOOD.replace(b",", b"\t"),
+        b"id,url,text,created_at\r" + GOOD + b"\r",
+        b"external_id,post_url,body,created_at\n" + GOOD + b"\n",
+    ],
+)
+def test_csv_of_any_spreadsheet_is_read(tmp_path: Path, text: bytes) -> None:
+    records, bad = read("csv", written(tmp_path, text))
+    assert [(each.external_id, each.post_url, each.body) for each in records] == [("1", "https://b.example/", "said")]
+    assert bad == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "codes"),
+    [
+        ("csv", "id,url,text,created_at\n1,https://b.example/,said,2020-01-02\n".encode("utf-16"), ["encoding"]),
+        ("csv", b"id,url,text,created_at\n1,https://b.example/,Gr\xfc\xdfe,2020-01-02\n" + GOOD, ["encoding"]),
+        ("csv", b"number,page,said\n1,https://b.example/,x\n2,https://b.example/,x\n", ["columns"]),
+        ("csv", b"", ["columns"]),
+        ("csv", b'"id,url\n', ["malformed"]),
+        ("csv", b"\0\0\0\0", ["columns"]),
+        ("csv", b"id,url,text,created_at\n" + GOOD + b'\n2,https://b.example/,"cut o', ["malformed"]),
+        ("jsonl", '{"id": 1}\n'.encode("utf-16"), ["encoding"]),
+        ("jsonl", b'[{"id": 1},\n{"id": 2}]\n', ["array"]),
+        ("jsonl", b'[\n{"id": 1},\n{"id": 2}]\n', ["array"]),
+        ("jsonl", b'{"id": "1", "text": "Gr\xfc\xdfe"}\n{"id": ', ["malformed", "malformed"]),
+    ],
+)
+def test_a_file_of_another_form_or_encoding_is_told_once_and_not_mangled(
+    tmp_path: Path, kind: str, text: bytes, codes: list[str]
+) -> None:
+    records, bad = read(kind, written(tmp_path, text))
+    assert [row.code for row in bad] == codes
+    assert all("\ufffd" not in each.body for each in records)
+
+
+def test_json_lines_may_begin_with_a_byte_order_mark_and_end_as_on_windows(tmp_path: Path) -> None:
+    line = orjson.dumps({"id": "1", "url": "https://b.example/", "text": "said", "created_at": "2020-01-02"})
+    records, bad = read("jsonl", written(tmp_path, b"\xef\xbb\xbf" + line + b"\r\n" + line + b"\r\n"))
+    assert (len(records), bad) == (2, [])
+
+
+def test_a_csv_without_line_ends_takes_no_more_memory_than_a_line(tmp_path: Path) -> None:
+    path = written(tmp_path, b"id,url,text,created_at\n" + b"x" * (3 * rows.LONGEST_LINE))
+    records, bad = read("csv", path)
+    assert (records, {row.code for row in bad} <= {"columns", "malformed"}, len(bad)) == ([], True, 3)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    ("broken", "body"),
+    [
+        (b"One\x08 \x00two", "One two"),
+        (b"Gr\xfc\xdfe", "Gr\ufffd\ufffde"),
+        ("a\ufffe\uffffb".encode(), "ab"),
+        ("\ud83d".encode("utf-8", "surrogatepass"), "\ufffd\ufffd\ufffd"),
+    ],
+)
+def test_xml_with_bytes_that_are_no_text_is_read_to_its_end(
+    tmp_path: Path, pack: Callable[[bytes], bytes], broken: bytes, body: str
+) -> None:
+    posts = b"".join((POST % (number, "false", "false", "7", "")).encode() for number in (1, 2))
+    text = (DISQUS % "POSTS").encode().replace(b"POSTS", posts.replace(b"<p>One<br>two</p>", broken, 1))
+    records, bad = read("disqus", written(tmp_path, pack(text)))
+    assert [each.external_id for each in records] == ["1", "2"]
+    assert records[0].body.startswith(body)
+    assert bad == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "iso-8859-1", "windows-1252"])
+def test_xml_is_read_in_the_encoding_that_it_declares(tmp_path: Path, encoding: str) -> None:
+    declared = DISQUS.replace("utf-8", encoding.removesuffix("-sig"))
+    text = declared % (POST % ("1", "false", "false", "7", "")).replace("One", "Gr\u00fc\u00dfe")
+    records, bad = read("disqus", written(tmp_path, text.replace("\n", "\r\n").encode(encoding)))
+    assert ([each.body.split("\n")[0] for each in records], bad) == (["Gr\u00fc\u00dfe"], [])
+
+
+def test_a_packed_file_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    posts = "".join(POST % (number, "false", "false", "7", "") for number in range(3000))
+    whole = gzip.compress((DISQUS % posts).encode())
+    records, bad = read("disqus", written(tmp_path, whole[: len(whole) // 2]))
+    assert 0 < len(records) < 3000
+    assert [row.code for row in bad] == ["malformed"]
 
 
 def test_scripts_are_no_text() -> None:
