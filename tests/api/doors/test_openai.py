@@ -168,11 +168,11 @@ def test_odd_media_types_and_half_characters_are_read(sqlite_door: Any) -> None:
 
 
 def test_a_packed_body_and_a_slash_too_many_are_read(sqlite_door: Any) -> None:
-    data = gzip.compress(orjson.dumps({"input": CIVIL}))
+    data, key = gzip.compress(orjson.dumps({"input": CIVIL})), {"Authorization": f"Bearer {sqlite_door.keys['door']}"}
     for path in ("/v1/moderations", "/v1//moderations", "/v1/moderations/"):
-        answer = sqlite_door.call("POST", path, key="door", data=data, headers={"Content-Encoding": "gzip"})
+        answer = sqlite_door.client.post(path, data=data, headers={**key, "Content-Encoding": "gzip"})
         assert answer.status_code == 200
-    answer = sqlite_door.call("POST", "/v1/moderations", key="door", data=data, headers={"Content-Encoding": "br"})
+    answer = sqlite_door.client.post("/v1/moderations", data=data, headers={**key, "Content-Encoding": "br"})
     assert (answer.status_code, answer.json["error"]["type"]) == (415, "invalid_request_error")
 
 
