@@ -18,10 +18,10 @@ from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 
 from api import errors
-from api.auth import needs
+from api.auth import PUBLIC, needs
 from api.context import context
 from api.doors import AKISMET
-from api.doors.akismet_request import Unusable, fields_sent, key_of, submission_of
+from api.doors.akismet_request import IS_ABOUT_A_KEY, Unusable, fields_sent, key_of, submission_of
 from api.doors.entrance import enter
 from api.errors import Problem
 from api.streams import Full
@@ -67,7 +67,7 @@ HOLDERS = ("wordpress/", "discourse")
 @needs("door:akismet")
 def verify_key() -> Response:
     """Say whether a key opens this door."""
-    enter(key_of(fields_sent()))
+    enter(key_of(fields_sent(), IS_ABOUT_A_KEY))
     return _text("valid")
 
 
@@ -110,8 +110,50 @@ def submit_ham() -> Response:
 @needs("door:akismet")
 def deactivate() -> Response:
     """Take note that a plugin was switched off, which changes nothing here."""
-    enter(key_of(fields_sent()))
+    enter(key_of(fields_sent(), IS_ABOUT_A_KEY))
     return _text("deactivated")
+
+
+@blp.post("/1.1/get-subscription", strict_slashes=False)
+@needs("door:akismet")
+def get_subscription() -> Response:
+    """Say that the key is in force: WordPress keeps a key that it is given only after it has asked this."""
+    enter(key_of(fields_sent(), IS_ABOUT_A_KEY))
+    return _json(
+        {
+            "account_id": None,
+            "account_name": "Tidegate",
+            "account_type": "tidegate",
+            "status": "active",
+            "next_billing_date": False,
+            "limit_reached": False,
+        }
+    )
+
+
+@blp.post("/1.1/get-stats", strict_slashes=False)
+@needs("door:akismet")
+def get_stats() -> Response:
+    """Give WordPress's settings page no figures: beside them it would show a page of Akismet's, to which it tells the key."""
+    enter(key_of(fields_sent(), IS_ABOUT_A_KEY))
+    return _text("")
+
+
+@blp.get("/1.1/test", strict_slashes=False)
+@needs(PUBLIC)
+def test() -> Response:
+    """Say that we are here, as WordPress's settings page asks."""
+    return _text("connected")
+
+
+@blp.route("/1.1/<path:call>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@blp.route("/1.2/<path:call>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@needs("door:akismet")
+def no_such_call(call: str) -> Response:  # noqa: ARG001 (the path's)
+    """Refuse what the protocol does not have in a word that no client takes for ``false``."""
+    answer = _text(INVALID, {HELP: f"There is no such call by {request.method}"})
+    answer.status_code = 404
+    return answer
 
 
 @blp.route("/1.2/usage-limit", methods=["GET", "POST"], strict_slashes=False)

@@ -79,9 +79,16 @@ def _of_json(text: str) -> dict[str, str]:
     return found
 
 
-def key_of(sent: Mapping[str, str]) -> str | None:
+USES_A_KEY = ("api_key", "key")
+IS_ABOUT_A_KEY = ("key", "api_key")
+"""Which field has the key, the first one first: asking whether a key that is being entered is good, WordPress sends along the one
+that it still has.
+"""
+
+
+def key_of(sent: Mapping[str, str], names: tuple[str, ...] = USES_A_KEY) -> str | None:
     """Return the key: a field, or the first label of the host, as older clients have it."""
-    for name in ("api_key", "key"):
+    for name in names:
         if sent.get(name):
             return sent[name].strip()
     label, _, rest = request.host.lower().partition(".")

@@ -2,8 +2,9 @@
 
 A key is ``tg_sk_<handle>_<secret>_<checksum>``: the prefix lets a scanner find a leaked one, the checksum refuses a typing error
 without a query, the handle finds the row, and of the 256-bit secret only its SHA-256 is stored (a slow hash protects guessable
-secrets, which these are not). Door keys have the form that Akismet's clients insist on, 12 of [a-z0-9]; they are short, so they
-are stored under a keyed hash and open nothing but their doors.
+secrets, which these are not). Door keys have the form that Akismet's clients insist on, 12 hexadecimal digits (the settings page
+of its WordPress plugin drops every other letter); they are short, so they are stored under a keyed hash and open nothing but
+their doors. Older ones of any of [a-z0-9] go on working.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ PREFIXES = {KeyKind.SECRET: "tg_sk", KeyKind.PUBLISHABLE: "tg_pk", KeyKind.PERSO
 KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BASE36 = "abcdefghijklmnopqrstuvwxyz0123456789"
+HEXADECIMAL = "0123456789abcdef"
 HANDLE = 8
 SECRET = 43
 CHECKSUM = 6
@@ -85,7 +87,7 @@ def create(
     if kind is KeyKind.PERSONAL and (user_id is None or session.get(Membership, (site_id, user_id)) is None):
         raise NotFound("member", show("user", user_id) if user_id else "")
     if kind is KeyKind.DOOR:
-        shown = "".join(secrets.choice(BASE36) for _ in range(DOOR))
+        shown = "".join(secrets.choice(HEXADECIMAL) for _ in range(DOOR))
         handle, digest = _door_handle(secret, shown), _door_digest(secret, shown)
     else:
         handle = _random(HANDLE)

@@ -41,6 +41,7 @@ PUBLIC_ROUTES = {
     "/downloads/tidegate-wordpress.php",
     "/console/static/<path:name>",
     "/$discovery/rest",
+    "/1.1/test",
     "/discovery/v1/apis/commentanalyzer/v1alpha1/rest",
 }
 HOLDERS = ("secret", "publishable", "door", *(str(role) for role in Role))

@@ -1,5 +1,6 @@
 """A real WordPress: what is flagged waits there, and what moderators decide on either side happens on both."""
 
+import re
 import signal
 
 import pytest
@@ -26,6 +27,21 @@ def flagged(switched: Switched, mark: str) -> int:
 def test_the_publisher_says_that_it_works(switched: Switched) -> None:
     site = switched.stack.up.demo()["site"]
     assert switched.tidegate("publisher", "test", switched.publisher, "--site", site) == "it works\n"
+
+
+def test_the_settings_page_of_akismets_plugin_takes_our_key_instead_of_another(switched: Switched) -> None:
+    page = "/wp-admin/options-general.php?page=akismet-key-config"
+    admin = switched.blog.moderator("admin")
+    for stored in ("", "0123456789ab"):
+        switched.blog.php(f"require 'wp-load.php'; update_option( 'wordpress_api_key', '{stored}' );")
+        form = switched.blog.send(f"{page}&view=start", None, admin.opener)
+        nonce = re.search(r'name="_wpnonce" value="(\w+)"', form)
+        assert nonce, form
+        fields = {"action": "enter-key", "_wpnonce": nonce[1], "key": switched.door_key}
+        said = switched.blog.send(page, fields, admin.opener)
+        assert switched.blog.ask("get_option( 'wordpress_api_key' )") == switched.door_key
+        assert "Tidegate" in said
+        assert "akismet-critical" not in said
 
 
 def test_a_civil_comment_is_published(switched: Switched) -> None:

@@ -106,6 +106,26 @@ def test_a_packed_form_is_read(blog: Blog, quick: None) -> None:
     assert (answer.data, akismet.HELP in answer.headers) == (b"invalid", True)
 
 
+def test_the_key_that_is_being_entered_counts_and_not_the_one_that_wordpress_still_has(blog: Blog) -> None:
+    for call, word in (("verify-key", b"valid"), ("deactivate", b"deactivated")):
+        assert blog.send(call, api_key="0123456789ab", key=blog.key).data == word
+        assert blog.send(call, key="0123456789ab").data == b"invalid"
+
+
+def test_what_wordpress_asks_before_it_keeps_a_key(blog: Blog) -> None:
+    account = blog.send("get-subscription", key=blog.key).json
+    assert (account["status"], account["limit_reached"], account["next_billing_date"]) == ("active", False, False)
+    assert blog.send("get-subscription", key="x", api_key="x").data == b"invalid"
+    assert blog.send("get-stats", key=blog.key, **{"from": "all"}).data == b""
+    assert blog.door.client.get("/1.1/test").data == b"connected"
+
+
+def test_a_call_that_there_is_not_is_invalid(blog: Blog) -> None:
+    for method, path in (("POST", "/1.1/verify-wpcom-key"), ("GET", "/1.1/comment-check"), ("PUT", "/1.2/nothing/at/all")):
+        answer = blog.door.client.open(path, method=method, query_string={"api_key": blog.key})
+        assert (answer.status_code, answer.data, akismet.HELP in answer.headers) == (404, b"invalid", True)
+
+
 @pytest.mark.parametrize("kind", ["secret", "publishable", "moderator", "abcdefghijkl", "x"])
 def test_no_other_key_opens_the_door(blog: Blog, kind: str) -> None:
     key = blog.door.keys.get(kind, kind)

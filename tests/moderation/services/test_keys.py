@@ -35,7 +35,8 @@ def test_a_key_opens_its_site(blog: Any, kind: KeyKind, prefix: str) -> None:
 def test_a_door_key_has_the_form_that_akismet_clients_insist_on(blog: Any) -> None:
     new = make(blog, KeyKind.DOOR)
     assert len(new.shown) == 12
-    assert new.shown.isalnum()
+    # The settings page of the WordPress plugin keeps nothing but hexadecimal digits of what is entered.
+    assert set(new.shown) <= set("0123456789abcdef")
     assert principal(blog, new.shown).kind is KeyKind.DOOR
 
 
