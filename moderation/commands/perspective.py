@@ -1,7 +1,5 @@
 """``tidegate perspective``: leaving Perspective, with the site's own comments in hand before anything is switched over."""
 
-import csv
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,12 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import httpx2
-import orjson
 from sqlalchemy import select
 
 from moderation.commands import plot
 from moderation.commands.explain import scorer_of
+from moderation.commands.perspective_asking import Asker, Kept, kept
 from moderation.commands.shell import DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, shelled, table
 from moderation.models import Comment, Revision, Status
 from moderation.scoring import catalog
@@ -26,12 +23,15 @@ from moderation.scoring.perspective import SOURCES, score_of
 from moderation.services import choosing, sites
 from moderation.services.asking import Models
 from moderation.sources.record import BadRow
-from moderation.sources.rows import LONGEST_LINE, lines
+from moderation.sources.rows import lines
+from moderation.sources.rows import table as rows_of
 
 GOOGLE: Final = "https://commentanalyzer.googleapis.com/v1alpha1"
+TABLES: Final = frozenset({".csv", ".tsv"})
 TEXTS: Final = ("text", "body", "comment")
-TRIES: Final = 5
-PATIENCE: Final = 20.0
+NOTED: Final = 50
+"""Comments after which a run that asks says how far it is."""
+
 SHOWN: Final = 10
 
 
@@ -93,45 +93,56 @@ def compare(
         raise Fault("the comments of a site have no score of Perspective's: give --ask", USAGE)
     models = Models(scorer_of(shell, model, engine), catalog.spam())
     rows = read(file, column or attribute) if file else _of_site(shell, site or "", shell.now - since, models.toxicity.version)
-    old, new, bad = [], [], []
+    old: list[float] = []
+    new: list[float] = []
+    bad: list[BadRow] = []
     with ExitStack() as end:
-        asker = end.enter_context(httpx2.Client(timeout=PATIENCE)) if key else None
-        kept = end.enter_context(save.open("ab")) if save else None
-        for row in rows:
-            if isinstance(row, BadRow):
-                bad.append(row)
-                continue
-            then = row.old
-            if then is None and asker is not None and key is not None:
-                then = _asked(asker, row.text, address=ask_at, key=key, attribute=attribute, pace=pace)
-            scored = models(row.text)
-            now = score_of(attribute, {**(scored.values or {}), **({"spam": scored.spam} if scored.spam is not None else {})})
-            if then is None or now is None:
-                which = "Perspective" if then is None else "our model"
-                bad.append(BadRow(line=row.line, code="no-score", detail=f"there is no score of {which}"))
-                continue
-            old.append(then)
-            new.append(now)
-            if kept is not None:
-                kept.write(orjson.dumps({"text": row.text, attribute: then, "tidegate": now}) + b"\n")
-                kept.flush()
+        asker = Asker(address=ask_at, key=key, attribute=attribute, pace=pace) if key is not None else None
+        if asker is not None:
+            end.callback(asker.close)
+        saved = end.enter_context(kept(save, attribute)) if save else None
+        for number, row in enumerate(rows, 1):
+            found = row if isinstance(row, BadRow) else _scores(row, models, attribute, asker, saved)
+            if isinstance(found, BadRow):
+                bad.append(found)
+            else:
+                old.append(found[0])
+                new.append(found[1])
+            if asker is not None and number % NOTED == 0:
+                shell.note(f"{number} comments read, {len(old)} of them with both scores")
     if not old:
         raise Fault("there is no comment with both scores" + (f"; line {bad[0].line}: {bad[0].detail}" if bad else ""), FINDING)
-    found = Comparison(old, new)
-    kept_rate = found.keeping(threshold)
+    compared = Comparison(old, new)
     if svg is not None:
-        svg.write_text(plot.svg(found, threshold, kept_rate))
+        svg.write_text(plot.svg(compared, threshold, compared.keeping(threshold)))
     shell.show(
         {
             "attribute": attribute,
             "threshold": threshold,
             "model": models.version,
-            **found.as_json(threshold),
+            **compared.as_json(threshold),
             "left_out": [each.as_json() for each in bad],
         },
-        _lines(found, threshold, attribute, models.version, bad),
+        _lines(compared, threshold, attribute, models.version, bad),
     )
     return FINDING if bad else OK
+
+
+def _scores(row: Row, models: Models, attribute: str, asker: Asker | None, saved: Kept | None) -> tuple[float, float] | BadRow:
+    """Return Perspective's score of a comment and ours, and keep both."""
+    then = row.old
+    if then is None and saved is not None:
+        then = saved.score(row.text)
+    if then is None and asker is not None:
+        then = asker.score(row.text)
+    scored = models(row.text)
+    now = score_of(attribute, {**(scored.values or {}), **({"spam": scored.spam} if scored.spam is not None else {})})
+    if then is None or now is None:
+        which = "Perspective" if then is None else "our model"
+        return BadRow(line=row.line, code="no-score", detail=f"there is no score of {which}")
+    if saved is not None:
+        saved.add(row.text, then, now)
+    return then, now
 
 
 def _lines(found: Comparison, threshold: float, attribute: str, model: str, bad: list[BadRow]) -> Iterator[str]:
@@ -175,20 +186,9 @@ def _share(count: int, total: int) -> str:
 
 def read(path: Path, column: str) -> Iterator[Row | BadRow]:
     """Yield the comments of a CSV or JSON Lines file with the score in ``column``, or what is wrong with a row."""
-    rows: Iterator[tuple[int, Any]] = _csv(path) if path.suffix.lower() == ".csv" else lines(path)
+    rows: Iterator[tuple[int, Any]] = rows_of(path) if path.suffix.lower() in TABLES else lines(path)
     for number, row in rows:
         yield row if isinstance(row, BadRow) else _row(number, row, column)
-
-
-def _csv(path: Path) -> Iterator[tuple[int, Any]]:
-    csv.field_size_limit(LONGEST_LINE)
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = csv.DictReader(line.replace("\0", "") for line in file)
-        try:
-            for row in rows:
-                yield rows.line_num, row
-        except csv.Error as error:
-            yield rows.line_num, BadRow(line=rows.line_num, code="malformed", detail=f"this is not CSV: {error}")
 
 
 def _row(number: int, row: dict[str, Any], column: str) -> Row | BadRow:
@@ -231,27 +231,3 @@ def _of_site(shell: Shell, name: str, since: Any, version: str) -> list[Row | Ba
             .order_by(Comment.id)
         ).all()
     return [Row(number, text, None) for number, text in enumerate(texts, 1)]
-
-
-def _asked(client: httpx2.Client, text: str, *, address: str, key: str, attribute: str, pace: float) -> float | None:
-    """Return Perspective's score, None where it has none for this text (its language, say); raises Fault where it is away."""
-    body = {"comment": {"text": text}, "requestedAttributes": {attribute: {}}, "doNotStore": True}
-    for attempt in range(TRIES):
-        time.sleep(pace if not attempt else max(pace, 2.0**attempt))
-        try:
-            answer = client.post(f"{address.rstrip('/')}/comments:analyze", params={"key": key}, json=body)
-        except httpx2.HTTPError as error:
-            # Its message may name the address, and that the key.
-            if attempt == TRIES - 1:
-                raise Fault(f"Perspective cannot be asked: {type(error).__name__}", DOWN) from None
-            continue
-        if answer.status_code == httpx2.codes.OK:
-            scores = answer.json().get("attributeScores", {})
-            value = scores.get(attribute, {}).get("summaryScore", {}).get("value")
-            return float(value) if value is not None else None
-        details = answer.text
-        if answer.status_code == httpx2.codes.BAD_REQUEST and ("LANGUAGE" in details or "COMMENT_" in details):
-            return None
-        if answer.status_code not in {429, 500, 503}:
-            raise Fault(f"Perspective refuses: {answer.status_code}", DOWN)
-    raise Fault("Perspective asks to wait, again and again; try with a longer --pace", DOWN)

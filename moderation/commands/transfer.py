@@ -11,7 +11,7 @@ from typing import BinaryIO
 import click
 import orjson
 
-from moderation.commands.shell import BY, FINDING, OK, Shell, shelled, table
+from moderation.commands.shell import BY, FINDING, OK, Fault, Shell, shelled, table
 from moderation.services import exporting, imports, sites
 from moderation.sources import READERS, Options
 
@@ -52,6 +52,8 @@ def import_(shell: Shell, *, path: Path, site: str, source: str, base_url: str |
         shell.database.transact(lambda session, chunk=chunk: imports.join(session, site_id, chunk))  # type: ignore[misc]
     with shell.database.transaction() as session:
         imports.note(session, site_id, tally, source=source, batch=batch, by=BY, now=shell.now)
+    if not tally.rows:
+        raise Fault(f"there is no comment in {path}: is it what {source} exports?", FINDING)
     lines = [f"{tally.imported} imported, {tally.known} known already, {tally.bad} left out"]
     if tally.bad:
         lines += table(("line", "what", "why"), [(row.line, row.code, row.detail) for row in tally.bad_rows[:SHOWN]])

@@ -12,7 +12,7 @@ from moderation.sources.record import BadRow, Options, Record, record
 
 SHORT: Final = {"id": "external_id", "url": "post_url", "title": "post_title", "status": "state", "text": "body"}
 WORDS: Final = {"pending": "held", "flagged": "held", "spam": "rejected", "trash": "rejected", "published": "approved"}
-NEEDED: Final = ("external_id", "post_url", "created_at")
+NEEDED: Final = ("id", "url", "created_at")
 LONGEST_LINE: Final = 1_000_000
 DELIMITERS: Final = ",;\t"
 BOM: Final = b"\xef\xbb\xbf"
@@ -21,10 +21,28 @@ NOT_UTF_8: Final = "the file is in UTF-16; save it as UTF-8"
 
 
 def csv(path: Path, options: Options) -> Iterator[Record | BadRow]:
-    """Yield the rows of a CSV file whose first line names the columns; UTF-8, parted by commas, semicolons or tabs."""
+    """Yield the rows of a CSV file as ``table`` reads it."""
+    named = False
+    for number, row in table(path):
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        found = {name.lower(): value for name, value in row.items()}
+        if not named and (lacking := [name for name in NEEDED if not {name, SHORT.get(name)} & set(found)]):
+            yield BadRow(line=1, code="columns", detail=f"the first line names no column {' and no column '.join(lacking)}")
+            return
+        named = True
+        yield _row(number, found, options)
+
+
+def table(path: Path) -> Iterator[tuple[int, dict[str, str] | BadRow]]:
+    """Yield the number and the fields of each row of a CSV file, or what is wrong with the row.
+
+    The first line names the columns; UTF-8, parted by commas, semicolons or tabs.
+    """
     reading.field_size_limit(LONGEST_LINE)
     if _begins_with(path, UTF_16):
-        yield BadRow(line=1, code="encoding", detail=NOT_UTF_8)
+        yield 1, BadRow(line=1, code="encoding", detail=NOT_UTF_8)
         return
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         first = file.readline(LONGEST_LINE)
@@ -32,12 +50,9 @@ def csv(path: Path, options: Options) -> Iterator[Record | BadRow]:
         # Spreadsheets write semicolons where a comma is in the numbers.
         rows = reading.DictReader(chain([first], pieces), delimiter=max(DELIMITERS, key=first.count), strict=True)
         try:
-            rows.fieldnames = [_named(name) for name in rows.fieldnames or ()]
+            rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
         except reading.Error as error:
-            yield BadRow(line=1, code="malformed", detail=f"this is not CSV: {error}")
-            return
-        if lacking := [name for name in NEEDED if name not in rows.fieldnames]:
-            yield BadRow(line=1, code="columns", detail=f"the first line names no column {' and no column '.join(lacking)}")
+            yield 1, BadRow(line=1, code="malformed", detail=f"this is not CSV: {error}")
             return
         while True:
             try:
@@ -45,15 +60,17 @@ def csv(path: Path, options: Options) -> Iterator[Record | BadRow]:
             except StopIteration:
                 return
             except reading.Error as error:
-                yield BadRow(line=rows.line_num, code="malformed", detail=f"this is not CSV: {error}")
+                yield rows.line_num, BadRow(line=rows.line_num, code="malformed", detail=f"this is not CSV: {error}")
                 continue
-            if None in row or None in row.values():
-                yield BadRow(line=rows.line_num, code="columns", detail="the row has not as many columns as the first line")
-                continue
-            if any(_is_escaped(value) for value in row.values()):
-                yield BadRow(line=rows.line_num, code="encoding", detail="the row is not in UTF-8; save the file as UTF-8")
-                continue
-            yield _row(rows.line_num, row, options)
+            yield rows.line_num, _wrong(rows.line_num, row) or row
+
+
+def _wrong(number: int, row: dict[str, str]) -> BadRow | None:
+    if None in row or None in row.values():
+        return BadRow(line=number, code="columns", detail="the row has not as many columns as the first line")
+    if any(_is_escaped(value) for value in row.values()):
+        return BadRow(line=number, code="encoding", detail="the row is not in UTF-8; save the file as UTF-8")
+    return None
 
 
 def jsonl(path: Path, options: Options) -> Iterator[Record | BadRow]:
@@ -106,11 +123,6 @@ def _not_lines(first: bytes) -> BadRow | None:
 def _begins_with(path: Path, marks: tuple[bytes, ...]) -> bool:
     with path.open("rb") as file:
         return file.read(len(marks[0])).startswith(marks)
-
-
-def _named(column: str) -> str:
-    name = column.strip().lower()
-    return SHORT.get(name, name)
 
 
 def _is_escaped(value: str) -> bool:

@@ -11,6 +11,9 @@ from typing import Any, Final
 from moderation.sources.record import APPROVED, DELETED, HELD, REJECTED, BadRow, Options, Record, record
 from moderation.sources.rows import lines
 
+FORMAT: Final = 1
+"""The form that is understood, as ``services.exporting`` numbers it."""
+
 STATES: Final = {
     "approved": APPROVED,
     "pending": HELD,
@@ -28,6 +31,11 @@ def read(path: Path, options: Options) -> Iterator[Record | BadRow]:
             yield line
         elif line.get("type") == "comment":
             yield _comment(number, line, options)
+        elif line.get("type") != "site":
+            yield BadRow(line=number, code="type", detail="the line is none of an export of Tidegate's")
+        elif line.get("format") != FORMAT:
+            yield BadRow(line=number, code="format", detail="a newer Tidegate wrote the file; import it with that one")
+            return
 
 
 def _comment(number: int, line: dict[str, Any], options: Options) -> Record | BadRow:

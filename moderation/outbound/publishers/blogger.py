@@ -35,6 +35,9 @@ TOKENS: Final = "https://oauth2.googleapis.com/token"
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 SLACK: Final = timedelta(minutes=1)
 PUBLIC: Final = "LIVE"
+CLIENTS: Final = frozenset({"invalid_client", "unauthorized_client", "deleted_client"})
+"""Google's words for an OAuth client that is none of its own."""
+
 PULLED: Final = 20
 """Comments in a page: each may be under another post, which costs a request."""
 
@@ -127,8 +130,7 @@ class Blogger:
         """Try the refresh token, and whether its owner may look after the blog."""
         reply, token = self._token(sending)
         if token is None:
-            why = reply.excerpt or because(reply)
-            return [f"Google gives no access for these credentials ({why}); sign in for a new refresh token."]
+            return [_no_access(reply)]
         reply, found = self._ask("GET", f"/v3/users/self/blogs/{in_path(self.blog_id)}", sending)
         if not reply.ok:
             return [f"The blog {self.blog_id} is not one of this account's: {because(reply)}."]
@@ -209,6 +211,17 @@ class Blogger:
     def _name(self) -> bytes:
         parts = (self.tokens, self.client_id, self.client_secret, self.refresh_token)
         return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def _no_access(reply: Reply) -> str:
+    """Say why there is no access token: Google names what it does not like of the credentials in a word."""
+    if reply.status in {400, 401, 403} and reply.excerpt:
+        if reply.excerpt in CLIENTS:
+            return (
+                f"Google does not know this client ({reply.excerpt}): enter client_id and client_secret of the same OAuth client."
+            )
+        return f"Google gives no access for these credentials ({reply.excerpt}); sign in for a new refresh token."
+    return f"Google's sign-in cannot be asked: {because(reply)}."
 
 
 def _shown(found: Mapping[str, Any]) -> tuple[bool, str]:

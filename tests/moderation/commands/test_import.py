@@ -91,6 +91,14 @@ def test_a_bad_row_is_told_by_its_line_and_makes_the_exit_code_1(cli: Cli, insta
     assert set(stored(installed)) == {"1", "3"}
 
 
+def test_a_file_without_a_comment_in_it_is_no_success(cli: Cli, installed: Database, tmp_path: Path) -> None:
+    for source, text in (("jsonl", ""), ("csv", "id,url,text,created_at\n"), ("wordpress", "<rss/>"), ("tidegate", "")):
+        path = tmp_path / "nothing"
+        path.write_text(text)
+        said = cli("import", str(path), "--site", "blog", "--from", source, code=1).stderr
+        assert f"is it what {source} exports?" in said
+
+
 def test_two_replies_that_name_each_other_make_no_circle(cli: Cli, installed: Database, tmp_path: Path) -> None:
     path = file_of(tmp_path, line(1, parent_id="2"), line(2, parent_id="1"), line(3, parent_id="3"))
     cli("import", path, "--site", "blog", "--from", "jsonl")

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from moderation.commands import perspective_asking
 from moderation.database import Database
 from moderation.scoring.choice import Chosen
 from moderation.services import choosing, sites
@@ -49,9 +50,14 @@ class Perspective(BaseHTTPRequestHandler):
             status, body = 400, {"error": {"code": 400, "details": [{"errorType": "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"}]}}
         else:
             status, body = 200, {"attributeScores": {"TOXICITY": {"summaryScore": {"value": COMMENTS[text]}}}}
+        written = json.dumps(body)
+        if self.server.always is not None:  # type: ignore[attr-defined]
+            status, written = self.server.always  # type: ignore[attr-defined]
         self.send_response(status)
+        if status == 429:
+            self.send_header("Retry-After", self.server.retry_after)  # type: ignore[attr-defined]
         self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
+        self.wfile.write(written.encode())
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -60,7 +66,7 @@ class Perspective(BaseHTTPRequestHandler):
 @pytest.fixture
 def google() -> Iterator[Any]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Perspective)
-    server.seen = []  # type: ignore[attr-defined]
+    server.seen, server.always, server.retry_after = [], None, "0"  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -115,6 +121,59 @@ def test_perspective_is_asked_while_it_still_answers(cli: Cli, google: Any, tmp_
     assert all(body["doNotStore"] for _, body in google.seen)
     again = answer(cli("perspective", "compare", str(kept), "--json"))
     assert again["thresholds"] == found["thresholds"]
+
+
+def test_a_run_that_broke_off_goes_on_where_it_was(cli: Cli, google: Any, tmp_path: Path) -> None:
+    path, key, kept = tmp_path / "texts.jsonl", tmp_path / "key", tmp_path / "kept.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in COMMENTS))
+    key.write_text("k")
+    known, *rest = COMMENTS
+    # Killed within a line.
+    kept.write_text(json.dumps({"text": known, "TOXICITY": 0.95, "tidegate": 0.9}) + '\n{"text": "half')
+    at = f"http://127.0.0.1:{google.server_address[1]}/v1alpha1"
+    asked = ("perspective", "compare", str(path), "--ask", str(key), "--ask-at", at, "--pace", "0", "--save", str(kept), "--json")
+    for _ in range(2):
+        assert answer(cli(*asked))["comments"] == 4
+    # The first question was in the way of the limit.
+    assert [body["comment"]["text"] for _, body in google.seen][1:] == rest
+    texts = [json.loads(line)["text"] for line in kept.read_text().splitlines() if line.endswith("}")]
+    assert texts == list(COMMENTS)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (200, "<html>", "something else than Perspective answers"),
+        (404, "[]", "something else than Perspective answers"),
+        (400, '{"error": {"message": "API key not valid."}}', "Perspective refuses: API key not valid."),
+        (403, "{}", "Perspective refuses: 403"),
+        (429, "", "Perspective asks to wait, again and again"),
+    ],
+)
+def test_what_is_no_score_ends_the_run_in_one_sentence(
+    cli: Cli, google: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, status: int, body: str, said: str
+) -> None:
+    monkeypatch.setattr(perspective_asking, "WAITS", (0.0,))
+    google.always = (status, body)
+    path, key = tmp_path / "texts.jsonl", tmp_path / "key"
+    path.write_text(json.dumps({"text": "A fine day."}))
+    key.write_text("k-1234")
+    at = f"http://127.0.0.1:{google.server_address[1]}"
+    result = cli("perspective", "compare", str(path), "--ask", str(key), "--ask-at", at, "--pace", "0", code=4)
+    assert said in result.stderr
+    assert "k-1234" not in result.stderr
+
+
+def test_perspective_is_waited_for_as_long_as_it_asks(monkeypatch: pytest.MonkeyPatch, google: Any) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("moderation.commands.perspective_asking.time.sleep", waited.append)
+    google.retry_after = "30"
+    asker = perspective_asking.Asker(
+        address=f"http://127.0.0.1:{google.server_address[1]}", key="k", attribute="TOXICITY", pace=1.1
+    )
+    assert asker.score(next(iter(COMMENTS))) == 0.95
+    asker.close()
+    assert waited == [1.1, 30.0]
 
 
 def test_without_a_score_or_a_source_it_says_what_is_missing(cli: Cli, csv: Path, tmp_path: Path) -> None:

@@ -201,9 +201,7 @@ class BloggerBlog(Blog):
 
     def respond(self, got: Got, path: str, query: dict[str, str], sent: Any) -> Reply:
         if path == "/token":
-            is_known = (sent["refresh_token"], sent["client_secret"]) == ("theirs", "ours")
-            token = {"access_token": "let us in", "expires_in": 3599, "token_type": "Bearer"}
-            return (200, token) if is_known else (400, {"error": "invalid_grant"})
+            return self._token(sent)
         if got.headers.get("authorization") != "Bearer let us in":
             return 401, {"error": {"code": 401}}
         if path == "/v3/blogs/3/comments":
@@ -223,6 +221,13 @@ class BloggerBlog(Blog):
         if rest:
             self.move(moves[rest])
         return 200, {"kind": "blogger#comment", "id": "7", "status": self.words[self.place]}
+
+    def _token(self, sent: Any) -> Reply:
+        if (sent["client_id"], sent["client_secret"]) != ("us", "ours"):
+            return 401, {"error": "invalid_client", "error_description": "The OAuth client was not found."}
+        if sent["refresh_token"] != "theirs":
+            return 400, {"error": "invalid_grant"}
+        return 200, {"access_token": "let us in", "expires_in": 3599, "token_type": "Bearer"}
 
     def _listed(self, query: dict[str, str], statuses: list[str]) -> Reply:
         """List as Blogger does: the newest first, with a token for the next page, which does not last for ever."""

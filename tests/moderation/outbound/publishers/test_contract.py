@@ -12,7 +12,7 @@ from moderation.embedded import free_port
 from moderation.outbound.http import Client, Guard, Reply
 from moderation.outbound.publishers import KINDS, CommentState, Publisher, Sending
 from moderation.outbound.publishers.words import because
-from tests.moderation.outbound.publishers.blogs import BLOGS, Blog, WordPressBlog
+from tests.moderation.outbound.publishers.blogs import BLOGS, Blog, BloggerBlog, WordPressBlog
 from tests.moderation.outbound.receiver import Receiver, listening, status
 
 GUARD = Guard(("127.0.0.0/8",))
@@ -191,6 +191,24 @@ def test_nothing_listening_is_said_as_such_and_each_missing_thing_in_a_sentence(
     sentences = gone.missing(written.sending())
     assert sentences
     assert all(each.endswith(".") and each.count(". ") == 0 and "nothing listens there" in each for each in sentences)
+
+
+def test_blogger_tells_a_client_that_is_none_from_a_token_that_ended_and_both_from_a_google_that_is_away() -> None:
+    with listening() as receiver:
+        blog = BloggerBlog(f"http://127.0.0.1:{receiver.port}")
+        receiver.answer = blog.answer
+        written = Written(blog, receiver)
+        for wrong, word, advice in (
+            ({"client_id": "them"}, "invalid_client", "enter client_id and client_secret"),
+            ({"client_secret": "not it"}, "invalid_client", "enter client_id and client_secret"),
+            ({"refresh_token": "ended"}, "invalid_grant", "sign in for a new refresh token"),
+        ):
+            (said,) = written.made(**wrong).missing(written.sending())
+            assert word in said
+            assert advice in said
+        receiver.answer = status(500)
+        (said,) = written.made(refresh_token="another").missing(written.sending())
+        assert "refresh token" not in said
 
 
 def test_wordpress_names_both_a_role_that_is_too_low_and_a_plugin_that_is_not_there() -> None:
