@@ -21,7 +21,7 @@ from api import errors
 from api.auth import PUBLIC, needs
 from api.context import context
 from api.doors import AKISMET
-from api.doors.akismet_request import IS_ABOUT_A_KEY, Unusable, fields_sent, key_of, submission_of
+from api.doors.akismet_request import IS_ABOUT_A_KEY, Unusable, checked_as, fields_sent, key_of, submission_of
 from api.doors.entrance import enter
 from api.errors import Problem
 from api.streams import Full
@@ -327,8 +327,9 @@ def _told(verdict: Verdict) -> Response:
 
     def unit(session: Session) -> None:
         # One transaction, so that the machine does not decide in between what a person has decided.
-        receipt = _submitted(session, holder, asked)
-        feedback.tell(session, holder.site_id, receipt.comment_id, verdict=verdict, cause=cause, now=now)
+        checked = feedback.find(session, holder.site_id, comment_id=checked_as(sent, "guid"))
+        comment_id = checked.id if checked is not None else _submitted(session, holder, asked).comment_id
+        feedback.tell(session, holder.site_id, comment_id, verdict=verdict, cause=cause, now=now)
 
     try:
         here.runtime.database.transact(unit)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, quote_from_bytes
+from uuid import UUID
 
 from flask import request
 from marshmallow import ValidationError
@@ -16,6 +17,8 @@ from marshmallow import ValidationError
 from api.doors.json_request import sent_bytes, storable
 from api.errors import Problem
 from api.schemas.comment import CommentIn
+from moderation.errors import UnknownId
+from moderation.ids import read
 from moderation.services.keys import BASE36, DOOR
 from moderation.services.submission import Submission
 
@@ -93,6 +96,14 @@ def key_of(sent: Mapping[str, str], names: tuple[str, ...] = USES_A_KEY) -> str 
             return sent[name].strip()
     label, _, rest = request.host.lower().partition(".")
     return label if rest and len(label) == DOOR and set(label) <= set(BASE36) else None
+
+
+def checked_as(sent: Mapping[str, str], name: str) -> UUID | None:
+    """Return our id of a comment that a check was told, None where the field holds none."""
+    try:
+        return read("comment", sent.get(name, ""))
+    except UnknownId:
+        return None
 
 
 def submission_of(sent: Mapping[str, str], *, external_id: str | None = None) -> Submission:

@@ -4,19 +4,17 @@ Akismet's plugin reports spam and what was none. Approving what waited, taking a
 the same key. What our own publisher did there comes back the same way and teaches nothing.
 """
 
-from uuid import UUID
-
 from flask import Blueprint, Response
 
 from api.auth import needs
 from api.context import context
 from api.doors import WORDPRESS
 from api.doors.akismet import known
-from api.doors.akismet_request import Unusable, fields_sent, key_of, submission_of
+from api.doors.akismet_request import Unusable, checked_as, fields_sent, key_of, submission_of
 from api.doors.entrance import enter
 from api.errors import Problem
-from moderation.errors import NotFound, UnknownId
-from moderation.ids import new_id, read
+from moderation.errors import NotFound
+from moderation.ids import new_id
 from moderation.policy.shipped import SPAM
 from moderation.policy.verdict import Verdict
 from moderation.services import feedback
@@ -51,7 +49,9 @@ def moderated() -> Response:
     with here.runtime.database.reading() as session:
         if feedback.is_echo(session, holder.site_id, sent.get("reporter", "")):
             return Response("echo", content_type="text/plain; charset=utf-8")
-        found = feedback.find(session, holder.site_id, comment_id=_ours(sent), external_ids=_names(holder, sent))
+        found = feedback.find(
+            session, holder.site_id, comment_id=checked_as(sent, "tidegate_id"), external_ids=_names(holder, sent)
+        )
     if found is None:
         raise NotFound("comment", "of WordPress")
     comment_id, cause, now = found.id, f"{WORDPRESS}:{new_id().hex}", here.runtime.clock.now()
@@ -62,13 +62,6 @@ def moderated() -> Response:
         )
     )
     return Response("taken", content_type="text/plain; charset=utf-8")
-
-
-def _ours(sent: dict[str, str]) -> UUID | None:
-    try:
-        return read("comment", sent.get("tidegate_id", ""))
-    except UnknownId:
-        return None
 
 
 def _names(holder: Principal, sent: dict[str, str]) -> list[str]:

@@ -112,6 +112,21 @@ def test_the_key_that_is_being_entered_counts_and_not_the_one_that_wordpress_sti
         assert blog.send(call, key="0123456789ab").data == b"invalid"
 
 
+def test_feedback_finds_what_was_checked_by_its_guid_whatever_was_edited_since(blog: Blog, patient: None) -> None:
+    with blog.door.working():
+        guid = blog.check().headers["X-akismet-guid"]
+    assert blog.tell("submit-spam", "edited in the blog", guid=guid).text == THANKS
+    only = blog.only()
+    assert (only["id"], only["status"], only["body"]) == (guid, "rejected", CIVIL)
+
+
+def test_a_guid_of_another_site_is_none(blog: Blog, quick: None) -> None:
+    stranger = blog.door.post("/v1/comments", blog.door.comment(), key="stranger").json["id"]
+    assert blog.tell("submit-spam", guid=stranger).text == THANKS
+    assert blog.only()["id"] != stranger
+    assert blog.door.get(f"/v1/comments/{stranger}", key="stranger").json["status"] == "pending"
+
+
 def test_what_wordpress_asks_before_it_keeps_a_key(blog: Blog) -> None:
     account = blog.send("get-subscription", key=blog.key).json
     assert (account["status"], account["limit_reached"], account["next_billing_date"]) == ("active", False, False)
