@@ -332,6 +332,8 @@ _GAPS: Final = "|".join(f"(?:{gap}(?:{_LETTER}))+" for gap in (" ", "[.]", "-", 
 _SPACED: Final = re.compile(rf"(?<![\w@$])(?:{_LETTER})(?:{_GAPS})(?![\w@$])")
 _WORD: Final = re.compile(r"[^\s\"'.,;:?<>(){}\[\]/\\=&^~`_-]+")
 _TOKEN: Final = re.compile(r"\S+")
+# Those with something else in them than ASCII letters and what stands between words (see _WORD).
+_ODD_TOKEN: Final = re.compile(r"(?<!\S)(?![A-Za-z\"'.,;:?<>(){}\[\]/\\=&^~`_-]+(?!\S))\S+")
 _STRETCHED: Final = re.compile(r"([^\W\d_])\1{3,}")
 _TRIPLE: Final = re.compile(r"([^\W\d_])\1\1")
 
@@ -369,7 +371,7 @@ def _unspaced(text: str) -> list[_Edit]:
 def _respelled(text: str) -> list[_Edit]:
     """Undo digits, symbols, stars and stretching inside words, outside of web and mail addresses."""
     edits: list[_Edit] = []
-    for start, end in _words_outside_addresses(text):
+    for start, end in _words_outside_addresses(text, _TOKEN if _TRIPLE.search(text) else _ODD_TOKEN):
         word = text[start:end]
         if word.isalpha() and word.isascii() and not _TRIPLE.search(word):
             continue
@@ -379,8 +381,8 @@ def _respelled(text: str) -> list[_Edit]:
     return edits
 
 
-def _words_outside_addresses(text: str) -> Iterator[tuple[int, int]]:
-    for token in _TOKEN.finditer(text):
+def _words_outside_addresses(text: str, tokens: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    for token in tokens.finditer(text):
         if not _is_address(token.group()):
             for match in _WORD.finditer(text, *token.span()):
                 yield match.span()

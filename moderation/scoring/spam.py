@@ -61,6 +61,12 @@ _SUBSCRIBE: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[^\W_]+|[$€£!?]")
 
+# In small letters, of ASCII text: without any of these the pattern cannot match, which a look tells sooner than the pattern.
+_IN_A_HANDLE: Final = ("app", "telegram", "snapchat", "kik", "skype", "signal", "wechat", "insta", "email")
+_IN_A_CALL: Final = (
+    "sub", "check", "visit my", "my channel", "my web", "my site", "my blog", "click", "follow me", "share this",
+)  # fmt: skip
+
 
 def features(text: str) -> Features:
     """Hashed n-grams and content counts of a text as its author wrote it.
@@ -101,22 +107,32 @@ def _counts(view: str, shown: str) -> NDArray[np.float64]:
     links = len(_LINK.findall(view))
     letters = [char for char in view if char.isalpha()]
     total = max(len(letters), 1)
+    digits = sum(map(str.isdigit, view))
     return np.array([
         min(links, 5) / 2,
-        min(len(_SHORT.findall(view)), 2),
-        min(len(_DOMAIN.findall(_LINK.sub(" ", view))), 3) / 2,
-        min(len(_MAIL.findall(view)), 2),
-        min(len(_PHONE.findall(view)), 2),
-        min(len(_MONEY.findall(view)), 3) / 2,
-        min(len(_HANDLE.findall(view)), 2),
+        min(len(_SHORT.findall(view)), 2) if "/" in view else 0,
+        min(len(_DOMAIN.findall(_LINK.sub(" ", view) if links else view)), 3) / 2,
+        min(len(_MAIL.findall(view)), 2) if "@" in view else 0,
+        min(len(_PHONE.findall(view)), 2) if digits else 0,
+        min(len(_MONEY.findall(view)), 3) / 2 if digits else 0,
+        min(_times(_HANDLE, view, _IN_A_HANDLE), 2),
         sum(map(str.isupper, letters)) / total if total >= 8 else 0.0,
-        min(sum(map(str.isdigit, view)) / max(len(view), 1) * 3, 1.0),
+        min(digits / max(len(view), 1) * 3, 1.0),
         min(view.count("!"), 6) / 3,
         np.log1p(len(view)) / 8,
-        sum(ord(char) > 0x24F for char in letters) / total,
+        sum(ord(char) > 0x24F for char in letters) / total if not view.isascii() else 0.0,
         float(links > 0 and len(shown.replace("linkhere", "").strip()) < 4),
-        min(len(_SUBSCRIBE.findall(view)), 2),
+        min(_times(_SUBSCRIBE, view, _IN_A_CALL), 2),
     ])  # fmt: skip
+
+
+def _times(pattern: re.Pattern[str], view: str, needed: tuple[str, ...]) -> int:
+    """Return how often a pattern that ignores capitals occurs; of ``needed`` each place in ASCII text has one."""
+    if view.isascii():
+        lowered = view.lower()
+        if not any(part in lowered for part in needed):
+            return 0
+    return len(pattern.findall(view))
 
 
 class SpamScorer:

@@ -1,7 +1,7 @@
 """Reading comments back: what the blog's server may see of each, in one shape for one, for many and for a request that waited."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -49,8 +49,8 @@ class CommentView:
     revised_at: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain dictionaries, lists, strings and numbers."""
-        return asdict(self)
+        """Return plain dictionaries, lists, strings and numbers: those of the view itself, which nobody changes."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,11 +283,13 @@ def close_case(session: Session, comment: Comment, *, now: datetime) -> None:
         session.flush()
 
 
-def foresee(session: Session, comment_ids: Sequence[UUID]) -> None:
+def foresee(session: Session, comments: Sequence[Comment]) -> None:
     """Ask for several comments at once what deciding each of them asks, in a joined transaction."""
-    cases = {case.comment_id: case for case in session.scalars(_OPEN_CASES, {"comments": list(comment_ids)})}
+    comment_ids = [comment.id for comment in comments]
+    cases = {case.comment_id: case for case in session.scalars(_OPEN_CASES, {"comments": comment_ids})}
     answer(session, {(Case, comment_id): cases.get(comment_id) for comment_id in comment_ids})
     followers.foresee(session, comment_ids)
+    events.foresee(session, {comment.post_id for comment in comments})
 
 
 def _open_case_of(session: Session, comment_id: UUID) -> Case | None:

@@ -3,9 +3,10 @@
 All of it is part of the transaction that made the event true; nothing is sent here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import bindparam, select
@@ -13,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from moderation import queue
-from moderation.database import asked_once, insert_now, store
+from moderation.database import answer, asked_once, insert_now, store
 from moderation.ids import new_id, show
 from moderation.models import (
     Comment,
@@ -48,6 +49,7 @@ PUBLISHER_DELETED = "deleted"
 
 # Made once: building them took longer than asking them.
 _ENDPOINTS = select(Endpoint).where(Endpoint.site_id == bindparam("site"), Endpoint.deleted_at.is_(None))
+_POSTS = select(Post).where(Post.id.in_(bindparam("posts", expanding=True)))
 _PUBLISHERS = select(Publisher).where(Publisher.site_id == bindparam("site"), Publisher.state_reason != PUBLISHER_DELETED)
 
 
@@ -80,6 +82,11 @@ def emit(session: Session, type_: str, comment: Comment, *, now: datetime, decis
     if type_ != SUBMITTED:
         _publish(session, comment, now=now)
     return event
+
+
+def foresee(session: Session, post_ids: Iterable[UUID]) -> None:
+    """Ask for several posts at once what ``emit`` asks of each, in a joined transaction."""
+    answer(session, {(Post, post.id): post for post in session.scalars(_POSTS, {"posts": list(post_ids)})})
 
 
 def body_of(event: Event, *, text: str | None = None) -> bytes:

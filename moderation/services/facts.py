@@ -105,13 +105,13 @@ _STAFF = (
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A stored revision and the facts around it; ``fingerprint`` is None for a text whose copies mean nothing."""
+    """A stored revision and the facts around it; ``bands`` (number, hash) is empty for a text whose copies mean nothing."""
 
     revision: signals.Revision
     facts: signals.Facts
     revision_id: UUID
     comment: Comment
-    fingerprint: duplicates.Fingerprint | None
+    bands: tuple[tuple[int, int], ...]
     hosts: tuple[str, ...]
 
 
@@ -161,7 +161,7 @@ def gather(
     site, post, author, stored = found.site, found.post, found.author, found.revision
     view = normalise(stored.body)
     key = privacy.keyed_hash(secret, b"copies", comment.site_id.bytes)
-    fingerprint = duplicates.fingerprint_of(view, key=key) if duplicates.counts_as_copy(view) else None
+    bands = _bands(duplicates.fingerprint_of(view, key=key)) if duplicates.counts_as_copy(view) else ()
     name = str(stored.context.get("author_name") or author.name) or None
     hosts = tuple(dict.fromkeys(links.hosts(stored.body)))
     site_hosts = hosts_of_site(site, post.url)
@@ -181,17 +181,17 @@ def gather(
             texts=sources(session, comment, post),
         ),
         history=signals.HistoryFacts(
-            near_copies_by_others=_near_copies(session, comment, fingerprint, unsaved, now=now) if fingerprint else 0,
+            near_copies_by_others=_near_copies(session, comment, bands, unsaved, now=now) if bands else 0,
             reports=found.reports,
             human_rejected_before=comment.human_rejected,
         ),
         site_hosts=site_hosts,
         rejected_hosts=_rejected_hosts(session, comment, [host for host in hosts if host not in site_hosts]),
-        reserved_names=_reserved(session, comment.site_id, name, found.staff),
+        reserved_names=_reserved(session, author, name, found.staff),
         audit_draw=_SystemRandom.random(),
         **site_facts(site, in_force),
     )
-    return Gathered(revision=revision, facts=facts, revision_id=stored.id, comment=comment, fingerprint=fingerprint, hosts=hosts)
+    return Gathered(revision=revision, facts=facts, revision_id=stored.id, comment=comment, bands=bands, hosts=hosts)
 
 
 def sources(session: Session, comment: Comment, post: Post) -> list[str]:
@@ -233,7 +233,7 @@ def remember(session: Session, comment: Comment, gathered: Gathered, *, now: dat
             "author_id": comment.author_id,
             "created_at": now,
         }
-        for band, value in (_bands(gathered.fingerprint) if gathered.fingerprint else ())
+        for band, value in gathered.bands
     ]
     domains = [
         {"site_id": comment.site_id, "domain": host, "comment_id": comment.id} for host in gathered.hosts[: links.MAX_LINKS]
@@ -252,8 +252,8 @@ def _insert(model: type[NearCopy | LinkDomain], dialect: str) -> Executable:
     return insert(cast("Table", model.__table__)).on_conflict_do_nothing()
 
 
-def _bands(fingerprint: duplicates.Fingerprint) -> list[tuple[int, int]]:
-    return [(0, fingerprint.exact), *enumerate(fingerprint.bands, start=1)]
+def _bands(fingerprint: duplicates.Fingerprint) -> tuple[tuple[int, int], ...]:
+    return ((0, fingerprint.exact), *enumerate(fingerprint.bands, start=1))
 
 
 def visible_text(session: Session, comment_id: UUID | None) -> str | None:
@@ -292,17 +292,17 @@ def _record(session: Session, author: Author, *, at: datetime, without: UUID | N
 
 
 def _near_copies(
-    session: Session, comment: Comment, fingerprint: duplicates.Fingerprint, unsaved: Sequence[Gathered], *, now: datetime
+    session: Session, comment: Comment, bands: Sequence[tuple[int, int]], unsaved: Sequence[Gathered], *, now: datetime
 ) -> int:
     """Count the other authors of near copies within a day (see ``duplicates.is_near``)."""
     asked = {
         "site": comment.site_id,
-        "bands": _bands(fingerprint),
+        "bands": bands,
         "since": now - COPIES_WITHIN,
         "author": comment.author_id,
         "comment": comment.id,
     }
-    rows = [*session.execute(_NEAR_COPIES, asked), *_copies_among(unsaved, comment, fingerprint)]
+    rows = [*session.execute(_NEAR_COPIES, asked), *_copies_among(unsaved, comment, bands)]
     # Sets, because one that is just being stored may be found in both.
     shared: dict[UUID, set[int]] = {}
     author_of: dict[UUID, UUID] = {}
@@ -314,15 +314,13 @@ def _near_copies(
 
 
 def _copies_among(
-    unsaved: Sequence[Gathered], comment: Comment, fingerprint: duplicates.Fingerprint
+    unsaved: Sequence[Gathered], comment: Comment, bands: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[UUID, UUID, int]]:
     """Yield of comments that are not stored yet what ``_NEAR_COPIES`` finds of stored ones."""
-    wanted = set(_bands(fingerprint))
+    wanted = frozenset(bands)
     for other in unsaved:
-        if other.fingerprint is None or other.comment.site_id != comment.site_id or other.comment.author_id == comment.author_id:
-            continue
-        for band, value in _bands(other.fingerprint):
-            if (band, value) in wanted:
+        if other.comment.site_id == comment.site_id and other.comment.author_id != comment.author_id:
+            for band, _ in wanted.intersection(other.bands):
                 yield other.comment.id, other.comment.author_id, band
 
 
@@ -348,12 +346,12 @@ def _rejected_hosts(session: Session, comment: Comment, hosts: Sequence[str]) ->
     return frozenset(rejected)
 
 
-def _reserved(session: Session, site_id: UUID, name: str | None, staff: frozenset[str]) -> frozenset[str]:
-    """Return the key of the name if it is that of the staff or of a signed-in reader."""
-    key = author_signals.name_key(name) if name else ""
+def _reserved(session: Session, author: Author, name: str | None, staff: frozenset[str]) -> frozenset[str]:
+    """Return the key of the name if it is that of the staff or of a signed-in reader; who signed in has no need to borrow one."""
+    key = author_signals.name_key(name) if name and author.identity_kind is not IdentityKind.VERIFIED else ""
     if not key:
         return frozenset()
-    taken = key in staff or session.scalar(_VERIFIED, {"site": site_id, "key": key}) is not None
+    taken = key in staff or session.scalar(_VERIFIED, {"site": author.site_id, "key": key}) is not None
     return frozenset({key}) if taken else frozenset()
 
 

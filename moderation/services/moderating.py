@@ -243,7 +243,7 @@ class Moderator:
         ours = {held.id for held in queue.finish_all(session, [each.held for each in judged], now=now)}
         waiting = decisions.lock_all(session, [each.held.subject_id for each in judged if each.held.id in ours])
         if len(waiting) > 1:
-            decisions.foresee(session, list(waiting))
+            decisions.foresee(session, list(waiting.values()))
         for each in judged:
             held = each.held
             if held.id not in ours:

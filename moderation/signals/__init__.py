@@ -7,7 +7,7 @@ not give is named in ``not_given``.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from moderation.signals import author, duplicates, flood, intent, language, links, personal_data, quotation, reports, words
@@ -79,6 +79,11 @@ def _plain(value: Any) -> SignalValue:
     return plain
 
 
+def _named(found: Any) -> dict[str, Any]:
+    """Return the signals of a module by name; ``asdict`` would copy each value, which takes ten times as long."""
+    return {name: getattr(found, name) for name in found.__slots__}
+
+
 def _not_given(revision: Revision, facts: Facts) -> list[str]:
     given = {
         "author": facts.author is not None,
@@ -92,7 +97,7 @@ def _not_given(revision: Revision, facts: Facts) -> list[str]:
 
 
 def _author(revision: Revision, facts: Facts, _view: NormalisedText) -> dict[str, Any]:
-    return asdict(author.measure(facts.author, revision.author_name, facts.reserved_names)) if facts.author else {}
+    return _named(author.measure(facts.author, revision.author_name, facts.reserved_names)) if facts.author else {}
 
 
 def _flood(_revision: Revision, facts: Facts, _view: NormalisedText) -> dict[str, Any]:
@@ -104,28 +109,28 @@ def _duplicates(_revision: Revision, facts: Facts, view: NormalisedText) -> dict
 
 
 def _reports(_revision: Revision, facts: Facts, _view: NormalisedText) -> dict[str, Any]:
-    return asdict(reports.measure(facts.history)) if facts.history else {}
+    return _named(reports.measure(facts.history)) if facts.history else {}
 
 
 def _intent(revision: Revision, _facts: Facts, _view: NormalisedText) -> dict[str, Any]:
-    return asdict(intent.measure(revision))
+    return _named(intent.measure(revision))
 
 
 def _language(_revision: Revision, facts: Facts, view: NormalisedText) -> dict[str, Any]:
-    return asdict(language.measure(view.text, facts.site_language, facts.languages_served))
+    return _named(language.measure(view.text, facts.site_language, facts.languages_served))
 
 
 def _links(revision: Revision, facts: Facts, _view: NormalisedText) -> dict[str, Any]:
-    return asdict(links.measure(revision.body, revision.author_url, facts.site_hosts, facts.rejected_hosts))
+    return _named(links.measure(revision.body, revision.author_url, facts.site_hosts, facts.rejected_hosts))
 
 
 def _words(_revision: Revision, facts: Facts, view: NormalisedText) -> dict[str, Any]:
-    return asdict(words.measure(view, facts.banned, facts.suspect))
+    return _named(words.measure(view, facts.banned, facts.suspect))
 
 
 def _personal_data(revision: Revision, facts: Facts, _view: NormalisedText) -> dict[str, Any]:
     found = personal_data.measure(revision.body, facts.region, facts.site_hosts)
-    return asdict(found) | {"personal_data": found.personal_data}
+    return _named(found) | {"personal_data": found.personal_data}
 
 
 def _post(revision: Revision, facts: Facts, _view: NormalisedText) -> dict[str, Any]:

@@ -136,8 +136,8 @@ def _script(char: str) -> str:
 
 
 def _rank(text: str) -> list[tuple[str, float]]:
-    ranked = _identifier().rank(text[:_SAMPLE])
-    return [(str(language), float(probability)) for language, probability in ranked]
+    ranked: list[tuple[str, float]] = _identifier().rank(text[:_SAMPLE])
+    return ranked
 
 
 _loading: Final = Lock()

@@ -81,7 +81,7 @@ def _finite(value: object) -> bool:
 
 def _encodable(value: str) -> bool:
     """CEL works on UTF-8; a lone surrogate would be an exception instead of a value."""
-    return not any("\ud800" <= char <= "\udfff" for char in value)
+    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 _B, _I, _D, _S, _L = SignalType.BOOL, SignalType.INT, SignalType.DOUBLE, SignalType.STRING, SignalType.LIST

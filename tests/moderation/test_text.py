@@ -195,6 +195,24 @@ def test_all_kinds_of_problems_are_told_at_once() -> None:
     ]
 
 
+ordinary = st.lists(
+    st.sampled_from(
+        ["the", "bridge,", "1diot", "sh1t!", "f*ck", "soooo", "(nooo)", "www.bbb.com", "a@b.co", "2019", "été", "-", "don't"]
+    )
+    | st.text(st.sampled_from("abz1$*@.,-!\n é"), max_size=8),
+    max_size=8,
+).map(" ".join)
+
+
+@given(ordinary | interesting)
+def test_no_word_that_could_be_a_disguise_is_passed_over_unread(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(moderation.text, "_ODD_TOKEN", moderation.text._TOKEN)
+        every_word_read = normalise.__wrapped__(text)
+    view = normalise.__wrapped__(text)
+    assert (view.text, view.disguised) == (every_word_read.text, every_word_read.disguised)
+
+
 @given(st.text(st.characters(), max_size=50))
 def test_normalise_is_total(text: str) -> None:
     view = normalise(text)

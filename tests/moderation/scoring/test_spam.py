@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from moderation.scoring import spam
 from moderation.scoring.spam import BUCKETS, COUNTS, SpamScorer, features
 
 SPAM = [
@@ -56,6 +59,19 @@ def test_features_are_a_sparse_row_of_unit_length_and_bounded_counts() -> None:
     assert counts["links"] == 0.5
     assert counts["phone_numbers"] == 1
     assert counts["mail_addresses"] == 0
+
+
+selling = st.sampled_from([
+    "WhatsApp me", "whats app +44 20", "sub to us", "Sub4", "Check out my", "my channel", "My WebSite", "my site", "CLICK HERE",
+    "click the link", "follow me", "share this", "visit my", "insta: x", "Email us", "KIK @x", "skype on a", "Signal at 5",
+    "wechat id q", "snapchat me", "telegram: y", "instagram z", "my blog", "subscribe", "ſub4", "İnsta x", "nothing", "é", "12",
+])  # fmt: skip
+
+
+@given(st.lists(selling | st.text(max_size=6), max_size=6).map(" ".join))
+def test_a_pattern_is_spared_only_where_it_could_not_match(text: str) -> None:
+    for pattern, needed in ((spam._HANDLE, spam._IN_A_HANDLE), (spam._SUBSCRIBE, spam._IN_A_CALL)):
+        assert spam._times(pattern, text, needed) == len(pattern.findall(text))
 
 
 def test_an_advertisement_at_the_end_of_a_long_text_is_read(spam_scorer: SpamScorer) -> None:

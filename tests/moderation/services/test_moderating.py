@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
@@ -15,6 +15,7 @@ from moderation.scoring.choice import SiteModels
 from moderation.services import decisions
 from moderation.services.asking import Scored
 from moderation.services.moderating import GROUP, Moderator
+from moderation.services.posts import PostReference
 from tests.moderation.services.conftest import ABUSIVE, CIVIL
 
 WAVE = "Everyone must read this page about the new miracle treatment before the weekend comes."
@@ -57,6 +58,18 @@ def test_all_of_a_batch_are_judged_whatever_groups_it_makes(blog: Any, count: in
     with blog.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Decision)) == count
         assert session.scalar(select(func.count()).select_from(Job).where(Job.kind == JobKind.MODERATE)) == 0
+
+
+def test_comments_decided_together_ask_for_their_posts_in_one_question(blog: Any) -> None:
+    comments = [
+        blog.submit(text, post=PostReference(url=f"https://blog.example/{number}")).comment_id
+        for number, text in enumerate(TEXTS[:GROUP])
+    ]
+    asked: list[str] = []
+    event.listen(blog.database.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    blog.worker().drain()
+    assert statuses(blog, comments) == ["approved"] * GROUP
+    assert sum("FROM post " in statement.replace("\n", " ") and "JOIN" not in statement for statement in asked) == 1
 
 
 def test_copies_that_are_judged_in_one_batch_are_a_wave_as_well(blog: Any) -> None:
@@ -181,7 +194,8 @@ def test_a_database_that_is_gone_while_a_group_is_stored_ends_the_drain_and_lose
     def gone(*_: Any, **__: Any) -> None:
         raise DBAPIError("UPDATE", {}, Exception("gone"))
 
-    with monkeypatch.context() as patch:
+    # The logs are caught because showing what was raised takes longer than a lease lasts.
+    with monkeypatch.context() as patch, capture_logs():
         patch.setattr(decisions, "decide", gone)
         with pytest.raises(DBAPIError):
             blog.worker().drain()
