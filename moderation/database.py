@@ -38,6 +38,9 @@ RETRIES = 4
 TURN = 10.0
 """Seconds that a writer waits for the writers of other processes on SQLite."""
 TURN_LOOK = 0.0005
+"""Seconds between the looks of the writer who is next: while nobody sees that it is free, nobody writes."""
+QUEUE_LOOK = 0.002
+"""Seconds between the looks of those behind it, whose place is free long before they can write: each look costs a wake-up."""
 LONGEST_LOG = 8000
 """Pages of four kilobytes in SQLite's log at which a writer shortens it; before that the relay does, beside the writers."""
 TRANSIENT_STATES = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "08000", "08001", "08003", "08004", "08006")
@@ -106,7 +109,7 @@ class Database:
             turn, following = self._turnstiles()
             until = time.monotonic() + TURN
             # Who is next waits alone: whoever has just written must get behind, and cannot slip in again.
-            held = _locked(following, until) and _locked(turn, until)
+            held = _locked(following, until, look=QUEUE_LOOK) and _locked(turn, until, look=TURN_LOOK)
             fcntl.flock(following, fcntl.LOCK_UN)
             try:
                 # Without a turn it is up to SQLite, which may refuse.
@@ -214,15 +217,18 @@ def _lock_file(path: str, database: str) -> int:
     return file
 
 
-def _locked(file: int, until: float) -> bool:
-    """Lock a file, or give up at ``until`` on the monotonic clock: the system's own waiting knows no end."""
+def _locked(file: int, until: float, *, look: float) -> bool:
+    """Lock a file, looking every ``look`` seconds, or give up at ``until`` on the monotonic clock.
+
+    The system's own waiting knows no end.
+    """
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > until:
                 return False
-            time.sleep(TURN_LOOK)
+            time.sleep(look)
         else:
             return True
 
