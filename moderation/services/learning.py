@@ -237,10 +237,12 @@ def _is_due(newest: Version | None, found: list[Lesson], *, now: datetime) -> bo
         return bool(found)
     known = _known(newest.content.get("known", ""))
     here = {_name(lesson) for lesson in found}
-    new = len(here - known)
-    # Where no more are learnt, each new lesson pushes an old one out; what else is missing was taken back.
-    pushed_out = new if len(found) == lessons.MOST else 0
-    if len(known - here) > pushed_out:
+    new, gone = len(here - known), known - here
+    if len(found) == lessons.MOST:
+        # Where no more are learnt, newer lessons push the oldest out; what else is missing was taken back.
+        oldest = _name(found[0])
+        gone = {name for name in gone if name > oldest}
+    if gone:
         return True
     return new >= max(1.0, SHARE * len(known)) or (new > 0 and newest.created_at <= now - DAY)
 
@@ -300,12 +302,14 @@ def _in_force(session: Session, site_id: UUID, subject: Subject) -> UUID | None:
     ).first()
 
 
-_NAME: Final = 5
-"""Bytes of an id that tell one lesson from two thousand others."""
+_WHEN: Final = 6
+_WHICH: Final = 3
+_NAME: Final = _WHEN + _WHICH
+"""Bytes of an id that tell one lesson from two thousand others: when it was made (so names are in that order), and chance."""
 
 
 def _name(lesson: Lesson) -> bytes:
-    return lesson.id.bytes[-_NAME:]
+    return lesson.id.bytes[:_WHEN] + lesson.id.bytes[-_WHICH:]
 
 
 def _names(known: Iterable[Lesson]) -> str:

@@ -125,6 +125,21 @@ def test_what_an_author_withdrew_is_forgotten_and_older_versions_keep_no_weights
     assert versions[0].content["lessons"] == 4
 
 
+def test_what_an_author_withdrew_is_forgotten_at_once_also_where_an_older_lesson_takes_its_place(
+    blog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lessons, "MOST", 6)
+    monkeypatch.setattr(learning, "SHARE", 0.5)
+    watch(blog)
+    views = decided(blog, 10)
+    assert teach(blog)[0].content["lessons"] == 6
+    assert teach(blog) == []
+    blog.withdraw(views[7])
+    assert teach(blog)[0].content["lessons"] == 6
+    decided(blog, 1, begin=10)
+    assert teach(blog) == [], "what a new one pushed out was not taken back"
+
+
 def test_only_what_speaks_of_it_is_learnt(blog: Any) -> None:
     watch(blog)
     for reason in (1, 5, 7):
