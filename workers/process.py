@@ -38,6 +38,9 @@ RING_PAUSE = 0.05
 M_ARENA_MAX = -8
 """The number that malloc.h gives the option."""
 
+MAINTAIN = 0.5
+"""Seconds between two looks for children that died."""
+
 SLICE = 5.0
 """Seconds that one ring is worked for before it is rung again: a worker that has to end is never in the middle of more."""
 
@@ -204,6 +207,15 @@ class InWorker(bootsteps.StartStopStep):
             self._childless.start()
         else:
             begin(parent.app.amqp.queues.consume_from)
+
+    def register_with_event_loop(self, parent: Any, hub: Any) -> None:
+        """Have the pool look for dead children often.
+
+        Celery hears of a death by a pipe, which may close a moment before there is anything to wait for; then it looks again
+        only after five seconds, when `Childless` gives up on it.
+        """
+        if self._childless is not None:
+            hub.call_repeatedly(MAINTAIN, parent.pool.maintain_pool)
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002
         """End with the worker."""
