@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "import": "transfer",
     "export": "transfer",
     "perspective": "perspective",
+    "statements": "statements",
     "audit": "safekeeping",
     "backup": "safekeeping",
     "restore": "safekeeping",

@@ -75,7 +75,7 @@ def export(shell: Shell, *, path: Path, site: str) -> None:
     with shell.database.reading() as session:
         site_id = sites.find(session, site).id
     count = -1  # the first line is the site
-    with _writing(path) as file:
+    with writing(path) as file:
         for count, found in enumerate(exporting.lines(shell.database, site_id, now=shell.now)):
             file.write(orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE))
             if count and count % 10_000 == 0:
@@ -87,7 +87,8 @@ def export(shell: Shell, *, path: Path, site: str) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[BinaryIO]:
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that replaces PATH when it is complete, readable by its owner alone; ``-`` is standard output."""
     if str(path) == "-":
         yield sys.stdout.buffer
         return
