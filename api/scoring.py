@@ -24,9 +24,9 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 8
 """Checks that may wait for the scoring thread; more are told at once that there is no score, and the server stays free."""
 
-LANGUAGES_WITHIN = 10.0
-"""Seconds that a request waits for what tells languages apart, which a process loads once: half a second, or several on a machine
-that is busy starting. Who did not wait so long reads no answer, and nothing is lost by it.
+LOADED_WITHIN = 10.0
+"""Seconds that a request waits for what a process loads once, models and what tells languages apart: half a second, or several on
+a machine that is busy starting. Who did not wait so long reads no answer, and nothing is lost by it.
 """
 
 LATELY = 31 * 24 * 3600.0

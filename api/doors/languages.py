@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from api.context import context
-from api.scoring import LANGUAGES_WITHIN
+from api.scoring import LOADED_WITHIN
 from moderation.signals import language
 from moderation.signals.language import LanguageSignals
 from moderation.text import normalise
@@ -11,6 +11,6 @@ from moderation.text import normalise
 
 def told_apart(text: str, own: str, served: Sequence[str]) -> LanguageSignals | None:
     """Return the language of a text, ``own`` where there is doubt; None where it cannot be told yet."""
-    if not context().models.knows_languages(within=LANGUAGES_WITHIN):
+    if not context().models.knows_languages(within=LOADED_WITHIN):
         return None
     return language.measure(normalise(text).text, own, served)

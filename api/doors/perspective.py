@@ -32,6 +32,7 @@ from api.doors.perspective_errors import (
     wrong_key,
 )
 from api.doors.perspective_request import LONGEST_NOTE, PROBABILITY, Analysis, Comment, analysis, fit, suggestion
+from api.scoring import LOADED_WITHIN
 from moderation.ids import show
 from moderation.models import Site
 from moderation.scoring.choice import SiteModels
@@ -204,7 +205,8 @@ def _scored(text: str, ranges: list[tuple[int, int]], models: SiteModels) -> lis
     texts = [text] + ([text[begin:end] for begin, end in ranges] if len(ranges) > 1 else [])
     bound = sum(map(here.models.estimate_ms, texts)) / 1000
     # The longest texts cost more than any client's patience; who sends one and waits shall have the answer.
-    scores = here.models.all_within(max(WAIT, 4 * bound), texts, models)
+    within = max(LOADED_WITHIN if here.models.state == "loading" else WAIT, 4 * bound)
+    scores = here.models.all_within(within, texts, models)
     if any(scored.values is None for scored in scores):
         log.warning("analysis_not_scored", pinned=models.live.version if models.live is not None else None)
         raise try_again()

@@ -42,6 +42,10 @@ def test_the_settings_page_of_akismets_plugin_takes_our_key_instead_of_another(s
         assert switched.blog.ask("get_option( 'wordpress_api_key' )") == switched.door_key
         assert "Tidegate" in said
         assert "akismet-critical" not in said
+    for view in ("", "&view=stats"):
+        with admin.opener.open(f"{switched.blog.url}{page}{view}", timeout=60) as shown:
+            # The plugin's page has frames of Akismet's own, with the key in their address.
+            assert shown.headers["Content-Security-Policy"] == "frame-src 'none'"
 
 
 def test_a_civil_comment_is_published(switched: Switched) -> None:

@@ -222,6 +222,17 @@ function tell( $comment, $told ) {
 	return 200 === $code || 404 === $code;
 }
 
+/* ---- The key is Tidegate's alone. ------------------------------------------------------------------------------- */
+
+add_action( 'admin_init', __NAMESPACE__ . '\\no_frames' );
+
+/** Show no figures of Akismet's on the Akismet plugin's page: it puts the key into the address of their frame. */
+function no_frames() {
+	if ( isset( $_GET['page'] ) && 'akismet-key-config' === $_GET['page'] ) {
+		header( "Content-Security-Policy: frame-src 'none'" );
+	}
+}
+
 /* ---- What moderators see. --------------------------------------------------------------------------------------- */
 
 add_filter( 'manage_edit-comments_columns', __NAMESPACE__ . '\\column' );

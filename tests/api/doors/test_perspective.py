@@ -84,6 +84,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 def busy(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Occupy the one scoring thread, so that every score is late."""
     monkeypatch.setattr(perspective, "WAIT", 0.05)
+    monkeypatch.setattr(perspective, "LOADED_WITHIN", 0.05)
     free = threading.Event()
     client.door.context.models._thread.submit(free.wait)
     yield
@@ -164,11 +165,11 @@ def test_while_languages_cannot_be_told_apart_yet_the_answer_is_try_again_and_no
 
     monkeypatch.setattr(language, "is_warm", lambda: False)
     monkeypatch.setattr(language, "warm", load)
-    monkeypatch.setattr(languages, "LANGUAGES_WITHIN", 0.05)
+    monkeypatch.setattr(languages, "LOADED_WITHIN", 0.05)
     for asked in (["en"], []):
         assert client.analyze(GERMAN, languages=asked).status_code == 503
     assert begun.is_set()
-    monkeypatch.setattr(languages, "LANGUAGES_WITHIN", 60.0)
+    monkeypatch.setattr(languages, "LOADED_WITHIN", 60.0)
     free.set()
     assert client.analyze(ABUSIVE, languages=["en"]).json["detectedLanguages"] == ["en"]
 
@@ -182,6 +183,13 @@ def test_the_first_request_of_a_process_waits_for_its_languages_and_longer_than_
     monkeypatch.setattr(perspective, "WAIT", 0.0)
     monkeypatch.setattr(client.door.context.models, "all_within", lambda _, texts, __: [Scored({"toxicity": 0.5}, 0.5, "m")])
     assert client.analyze(CIVIL).status_code == 200
+
+
+def test_the_first_request_of_a_process_waits_for_its_models(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perspective, "WAIT", 0.0)
+    assert client.door.context.models.state == "loading"
+    assert client.analyze(CIVIL).status_code == 200
+    assert client.door.context.models.state == "ok"
 
 
 def test_who_was_asked_for_languages_loads_them_at_its_next_start(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
