@@ -3,7 +3,7 @@
 import click
 from sqlalchemy.orm import Session
 
-from moderation.commands.shell import BY, FINDING, OK, USAGE, Fault, Shell, shelled, table
+from moderation.commands.shell import BY, FINDING, OK, USAGE, Fault, Shell, entered, shelled, table
 from moderation.ids import read, show
 from moderation.models import Chat, ChatKind
 from moderation.outbound.http import Client
@@ -32,7 +32,7 @@ def add(shell: Shell, kind: str, *, site: str, name: str, room: str) -> None:
     wanted = ChatKind(kind)
     if wanted is ChatKind.TELEGRAM and not room:
         raise Fault("telegram needs the chat's id: --room ID", USAGE)
-    address = str(click.prompt(WHAT[wanted], hide_input=True, err=True))
+    address = entered(WHAT[wanted])
     client = Client.from_settings(shell.settings)
     with shell.database.transaction() as session:
         found = chats.add(

@@ -1,10 +1,8 @@
 """``tidegate coral``: the signing secrets of Coral's moderation phases and webhooks, which Coral makes and we keep."""
 
-import sys
-
 import click
 
-from moderation.commands.shell import BY, Shell, of_site, shelled, table, when
+from moderation.commands.shell import BY, Shell, entered, of_site, shelled, table, when
 from moderation.ids import read, show
 from moderation.models import SigningSecret
 from moderation.services import signing, sites
@@ -23,7 +21,7 @@ def coral() -> None:
 @shelled
 def add(shell: Shell, *, site: str, name: str) -> None:
     """Keep a signing secret, read from the terminal or from standard input: never from the arguments, which others can see."""
-    given = click.prompt("Signing secret", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
+    given = entered("Signing secret")
     with shell.database.transaction() as session:
         found = sites.find(session, site)
         row = signing.add(

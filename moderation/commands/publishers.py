@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 from sqlalchemy.orm import Session
 
-from moderation.commands.shell import BY, DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, of_site, pair, shelled, table
+from moderation.commands.shell import BY, DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, entered, of_site, pair, shelled, table
 from moderation.ids import read, show
 from moderation.models import Publisher
 from moderation.outbound.http import Client
@@ -46,9 +46,7 @@ def add(shell: Shell, kind: str, *, site: str, given: tuple[str, ...], help_sett
             raise Fault(f"{kind} needs {each.name} ({each.help}): --set {each.name}=...", USAGE)
     for each in settings:
         if each.secret and (each.required or not shell.as_json):
-            values[each.name] = str(
-                click.prompt(f"{each.name} ({each.help})", hide_input=True, default="", show_default=False, err=True)
-            )
+            values[each.name] = entered(f"{each.name} ({each.help})")
     client = Client.from_settings(shell.settings)
     with shell.database.transaction() as session:
         new = connecting.add(

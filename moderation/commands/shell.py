@@ -6,6 +6,7 @@ on standard error, so that standard output is the answer and nothing else; a tra
 """
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -154,6 +155,13 @@ def clean(value: object) -> str:
     """Return a value as text that cannot steer a terminal: whatever is not printable is written out."""
     text = "" if value is None else str(value)
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def entered(what: str) -> str:
+    """Return a secret from the terminal, unseen, or the next line of standard input: arguments are seen by others."""
+    if sys.stdin.isatty():
+        return str(click.prompt(what, hide_input=True, default="", show_default=False, err=True)).strip()
+    return sys.stdin.readline().strip()
 
 
 of_site = click.option("--site", required=True, metavar="NAME", help="The site.")
