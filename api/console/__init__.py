@@ -3,7 +3,7 @@
 ``blp`` has all pages: the other modules hang theirs on the door's blueprint as they are imported.
 """
 
-from api.console import account, desk, entrance, learning, letter, notices, outlook, people, rooms, rules, several
+from api.console import account, desk, entrance, learning, letter, notices, outlook, people, rooms, rules, several, sweeps
 from api.console.door import blp, identify
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "rooms",
     "rules",
     "several",
+    "sweeps",
 ]

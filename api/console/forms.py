@@ -136,6 +136,18 @@ class WaveForm(OnceForm):
     note = Text(longest=2000, load_default="")
 
 
+class SweepQuery(TabForm):
+    """What the comments have in common: the author of a case's comment, or words; ``all`` ticks them."""
+
+    case = Line(longest=60)
+    words = Line(longest=200, load_default="")
+    all = fields.Boolean(load_default=False)
+
+
+class SweepForm(SweepQuery, WaveForm):
+    """A decision about several comments of a sweep."""
+
+
 class BatchForm(TabForm):
     """Which act to take back."""
 

@@ -1,5 +1,6 @@
 """Acts on more than one comment, and on part of one: a wave decided at once, words taken out, comments drawn for the audit."""
 
+from typing import Any
 from uuid import UUID
 
 from flask import redirect, request, url_for
@@ -27,6 +28,15 @@ CHECKED = 5
 def decide_wave() -> Answer:
     """Decide all copies that were ticked."""
     asked = form(WaveForm())
+    batch, left = decide_picked(asked)
+    return redirect(url_for("console.queue", tab=asked["tab"], batch=batch, left=left), code=303)
+
+
+def decide_picked(asked: dict[str, Any]) -> tuple[str, int]:
+    """Decide what the form at hand has ticked; returns the act's name, by which it is undone, and how many were left out.
+
+    Raises Refused where a rejection lacks what its reason needs; nothing is decided then.
+    """
     runtime = context().runtime
     batch = f"console:{principal().key_id.hex}:{asked['once']}:"
     outcome = waves.decide(
@@ -40,7 +50,7 @@ def decide_wave() -> Answer:
         batch=batch,
         now=runtime.clock.now(),
     )
-    return redirect(url_for("console.queue", tab=asked["tab"], batch=batch, left=outcome.left), code=303)
+    return batch, outcome.left
 
 
 @blp.post("/waves/undo")

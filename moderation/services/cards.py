@@ -24,7 +24,7 @@ from moderation.models import (
     User,
 )
 from moderation.policy.thresholds import Threshold, thresholds
-from moderation.services import policies, redaction, review, waves
+from moderation.services import policies, redaction, review, sweeps, waves
 from moderation.services.review import CaseView
 from moderation.services.waves import Copy
 from moderation.signals.duplicates import NEAR_BANDS
@@ -101,6 +101,8 @@ class Card:
     similar: list[Other]
     wave: list[Copy]
     """Open cases whose comments say the same, this one among them; empty where it is alone."""
+    others: int
+    """How many other comments by its author wait."""
     redacted: bool
     """A moderator took words out of the text."""
     history: list[Entry]
@@ -130,12 +132,12 @@ def card(session: Session, site_id: UUID, case_id: UUID, *, now: datetime) -> Ca
     """Return the card of a case, open or closed; raises NotFound."""
     shown = review.case(session, site_id, case_id, now=now)
     row = session.execute(
-        select(Comment, Post.excerpt)
+        select(Comment, Post.excerpt, Case)
         .join(Post, Post.id == Comment.post_id)
         .join(Case, Case.comment_id == Comment.id)
         .where(Case.id == case_id)
     ).one()
-    comment, excerpt = row
+    comment, excerpt, case = row
     near = _near(session, comment)
     wave = waves.copies(session, site_id, [comment.id, *near]) if near else []
     return Card(
@@ -155,6 +157,7 @@ def card(session: Session, site_id: UUID, case_id: UUID, *, now: datetime) -> Ca
         ],
         similar=_others(session, site_id, near[:MOST_SIMILAR]),
         wave=wave if len(wave) > 1 else [],
+        others=sweeps.others_of(session, case),
         redacted=_is_redacted(session, comment),
         history=_history(session, comment),
         bars=_bars(session, site_id, shown),

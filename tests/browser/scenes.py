@@ -189,6 +189,7 @@ def moderating(morning: Morning, page: Page) -> Iterator[str]:
         ("console-reported", "queue?tab=reported"),
         ("console-second-look", "queue?tab=second_look"),
         ("console-empty", "queue?tab=escalated"),
+        ("console-sweep", "sweep?words=you&all=true"),
         ("console-overview", "overview"),
         ("console-behind", "overview/comments?of=newcomers"),
         ("console-learning", "learning"),

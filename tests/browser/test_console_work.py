@@ -218,3 +218,26 @@ def test_no_key_acts_on_a_card_whose_decision_is_on_its_way(installation: Instal
     page.keyboard.press("k")
     decision.continue_()
     said(page, "Approved.")
+
+
+def test_all_by_an_author_are_rejected_and_taken_back_by_keys(installation: Installation, page: Page) -> None:
+    troll = {"id": "troll", "name": "Kurt"}
+    held = [decided(installation.door, f"{ABUSIVE} Number {number}.", author=troll)["id"] for number in range(3)]
+    decided(installation.door, f"{ABUSIVE} By somebody else.")
+    with page.expect_response("**/claim"):
+        come_in(installation, page)
+    page.keyboard.press("/")
+    page.keyboard.type("kurt")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Card").first.click()
+    expect(page.locator("#card-title")).to_contain_text("Kurt")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("b")
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(3)
+    page.locator("summary", has_text="Reject").click()
+    page.get_by_role("button", name="1 Personal attack").click()
+    said(page, "3 rejected.")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("u")
+    said(page, "3 undone.")
+    assert {installation.door.shown(each)["status"] for each in held} == {"flagged"}

@@ -56,7 +56,7 @@
   function press(key) {
     const wanted = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (!wanted) return false;
-    if (wanted.matches("textarea")) wanted.focus();
+    if (wanted.matches("textarea, input")) wanted.focus();
     else wanted.click();
     if (key === "r" && reasons().open) document.querySelector("[data-reason]").focus();
     return true;
@@ -86,7 +86,7 @@
     if (asked.size > 0 || event.repeat) return;
     let done = true;
     if (/^[1-9]$/.test(event.key)) done = reject(event.key);
-    else if (/^[aejkrnu?]$/.test(event.key)) done = press(event.key);
+    else if (/^[abejkrnu?/]$/.test(event.key)) done = press(event.key);
     else if (event.key === "Escape" && reasons()?.open) reasons().open = false;
     else done = false;
     if (done) event.preventDefault();
