@@ -193,6 +193,7 @@ def work(
     notice: Notice | None = None,
     status: int = 200,
     note: str = "",
+    words: str = "",
     seen: int | None = None,
     past: UUID | None = None,
 ) -> Response:
@@ -224,6 +225,7 @@ def work(
         card=card,
         notice=notice,
         note=note,
+        words=words,
         changes=changes,
         since=_since(now),
         **values,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
-from marshmallow import Schema
+from marshmallow import Schema, ValidationError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
@@ -133,6 +133,11 @@ def refusal(unit: Callable[[Session], object]) -> str | None:
     except Refused as refused:
         return refused.detail
     return None
+
+
+def said(error: ValidationError) -> str:
+    """Return what is wrong with a form in words, for its own page."""
+    return pages.problem_of(error, named=False).detail
 
 
 def page(template: str, *, status: int = 200, **values: Any) -> Response:

@@ -1,14 +1,16 @@
 """What those who look after the site are told by mail, and when; whether mail works; and the letters that were given up."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from flask import Response
+from flask import Response, request
+from marshmallow import ValidationError
 from werkzeug.wrappers import Response as Answer
 
 from api import limits
 from api.auth import by, needs, principal
 from api.console.desk import user_id
-from api.console.door import back, blp, form, page, refusal, signed_in
+from api.console.door import back, blp, form, page, refusal, said, signed_in
 from api.console.forms import ChoiceForm, Form, PlanForm
 from api.context import context
 from moderation.ids import new_id, read
@@ -53,7 +55,10 @@ def choose() -> Answer:
 @needs("console:lead")
 def plan() -> Answer:
     """Set the hours of the digest, and when waiting is an alarm."""
-    asked = form(PlanForm())
+    try:
+        asked = form(PlanForm())
+    except ValidationError as invalid:
+        return notices_page(problem=said(invalid), written=request.form)
     hours, minutes, now = asked["digest_hours"], asked["waiting_hours"] * 60, context().runtime.clock.now()
     problem = refusal(
         lambda session: notices.set_plan(
@@ -61,7 +66,7 @@ def plan() -> Answer:
         )
     )
     if problem:
-        return notices_page(problem=problem)
+        return notices_page(problem=problem, written=request.form)
     return back("told", "notices")
 
 
@@ -101,8 +106,8 @@ def retry_letter(message_id: str) -> Answer:
     return back("told", "replayed")
 
 
-def notices_page(*, problem: str = "") -> Response:
-    """Return the page, with what went wrong."""
+def notices_page(*, problem: str = "", written: Mapping[str, str] | None = None) -> Response:
+    """Return the page, with what went wrong and what was written into the form that it went wrong with."""
     site_id = principal().site_id
     settings = context().runtime.settings
     with context().runtime.database.reading() as session:
@@ -121,6 +126,7 @@ def notices_page(*, problem: str = "") -> Response:
         mine=next((choice for user, _, choice in people if user.id == user_id()), None),
         kinds=KINDS,
         chats=CHATS,
+        written=written or {},
         mails=settings.mail_from if settings.smtp_url is not None else None,
         problem=problem,
         **values,

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import orjson
 from flask import Response, request
 from werkzeug.wrappers import Response as Answer
 
@@ -13,7 +14,7 @@ from api.context import context
 from moderation.errors import NotFound, Refused
 from moderation.ids import read
 from moderation.models import DeliveryState, KeyKind, Role
-from moderation.services import endpoints, keys, passwords, publishing, signing_in, sites
+from moderation.services import cards, endpoints, keys, passwords, publishing, signing_in, sites
 
 ROLES = {
     Role.ADMIN: "everything, people and keys too",
@@ -65,7 +66,7 @@ def add_member() -> Answer:
     try:
         name, token = runtime.database.transact(act)
     except Refused as refused:
-        return _people(problem=refused.detail)
+        return _people(problem=refused.detail, written=asked)
     return _people(link=(name, signing_in.address(runtime.settings.public_url, token)))
 
 
@@ -156,6 +157,7 @@ def outgoing() -> Response:
         found = endpoints.page(session, site_id)
         listed = endpoints.deliveries(session, site_id, state=DeliveryState(state) if state else None, limit=LISTED)
         blogs = publishing.page(session, site_id)
+        cases = cards.cases_of(session, site_id, [each.comment_id for each in listed if each.comment_id])
     urls = {each.id: each.url for each in found}
     return page(
         "outgoing.html",
@@ -163,6 +165,8 @@ def outgoing() -> Response:
         endpoints=found,
         deliveries=listed,
         urls=urls,
+        types={each.id: orjson.loads(each.body)["type"] for each in listed},
+        cases=cases,
         state=state,
         states=DeliveryState,
         blogs=blogs,
@@ -223,7 +227,13 @@ def replay_delivery(delivery_id: str) -> Answer:
     return back("outgoing", "replayed")
 
 
-def _people(*, problem: str | None = None, link: tuple[str, str] | None = None, made: str | None = None) -> Response:
+def _people(
+    *,
+    problem: str | None = None,
+    link: tuple[str, str] | None = None,
+    made: str | None = None,
+    written: dict[str, str] | None = None,
+) -> Response:
     with context().runtime.database.reading() as session:
         members = sites.members(session, principal().site_id)
         listed = keys.page(session, principal().site_id)
@@ -238,6 +248,7 @@ def _people(*, problem: str | None = None, link: tuple[str, str] | None = None, 
         problem=problem,
         link=link,
         made=made,
+        written=written or {"role": Role.MODERATOR},
         me=principal().user_id,
     )
 

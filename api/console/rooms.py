@@ -1,5 +1,6 @@
 """The chat rooms that are told what people are told: added, tried and removed on the page of notices."""
 
+from flask import request
 from werkzeug.wrappers import Response as Answer
 
 from api import limits
@@ -37,7 +38,7 @@ def add_room() -> Answer:
             now=now,
         )
     )
-    return notices_page(problem=problem) if problem else back("told", "room")
+    return notices_page(problem=problem, written=request.form) if problem else back("told", "room")
 
 
 @blp.post("/notices/rooms/<chat_id>")

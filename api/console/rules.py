@@ -11,7 +11,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as Answer
 
 from api.auth import by, needs, principal
-from api.console.door import back, blp, form, page, refusal, signed_in
+from api.console.door import back, blp, form, page, refusal, said, signed_in
 from api.console.forms import ClosingForm, PostForm, PostsQuery, ReasonsForm, ReasonsQuery, ThresholdsForm, WordsForm
 from api.context import context
 from api.schemas.fields import Line
@@ -53,13 +53,16 @@ def set_post(post_id: str) -> Answer:
     """Say what a post accepts, and until when."""
     number = read("post", post_id)
     asked = form(PostForm())
-    until, now = _moment(asked["until"]), context().runtime.clock.now()
+    try:
+        until, now = _moment(asked["until"]), context().runtime.clock.now()
+    except ValidationError as invalid:
+        return _posts({"post": post_id}, problem=said(invalid), written=asked)
     word = None if asked["openness"] == USUAL else Openness(asked["openness"])
     problem = refusal(
         lambda session: openness.set_post(session, principal().site_id, number, word, until=until, by=by(), now=now)
     )
     if problem:
-        return _posts({"post": post_id}, problem=problem)
+        return _posts({"post": post_id}, problem=problem, written=asked)
     return back("posts", "post", post=post_id)
 
 
@@ -67,9 +70,12 @@ def set_post(post_id: str) -> Answer:
 @needs("console:lead")
 def set_closing() -> Answer:
     """Say after how many days posts are closed."""
-    days, now = form(ClosingForm())["days"], context().runtime.clock.now()
+    try:
+        days, now = form(ClosingForm())["days"], context().runtime.clock.now()
+    except ValidationError as invalid:
+        return _posts({}, problem=said(invalid), written=request.form)
     if problem := refusal(lambda session: openness.close_after(session, principal().site_id, days, by=by(), now=now)):
-        return _posts({}, problem=problem)
+        return _posts({}, problem=problem, written=request.form)
     return back("posts", "closing")
 
 
@@ -220,6 +226,7 @@ def _policy(asked: dict[str, Any], *, tried: dict[str, Any], draft: Policy | Non
         older=[each for each in versions if newest[each.name] is not each],
         dials=list(zip(dials(shown), dials(stored), strict=True)),
         explanations={rule.name: rule.explanation for rule in shown.rules},
+        conditions={rule.name: rule.when.text for rule in shown.rules if rule.when is not None},
         asked=asked,
         standings=list(drafts.STANDINGS),
         changed=draft is not None and draft != stored,
@@ -227,7 +234,7 @@ def _policy(asked: dict[str, Any], *, tried: dict[str, Any], draft: Policy | Non
     )
 
 
-def _posts(asked: dict[str, Any], problem: str | None = None) -> Response:
+def _posts(asked: dict[str, Any], problem: str | None = None, *, written: Mapping[str, str] | None = None) -> Response:
     also = None
     site_id = principal().site_id
     with context().runtime.database.reading() as session:
@@ -253,6 +260,7 @@ def _posts(asked: dict[str, Any], problem: str | None = None) -> Response:
         most_days=openness.MOST_DAYS,
         zone=zone,
         problem=problem,
+        written=written or {},
         also=also,
         two_hours=timedelta(hours=2),
     )

@@ -89,7 +89,7 @@ def redact(case_id: str) -> Answer:
     try:
         runtime.database.transact(act)
     except Refused as refused:
-        return counter.work(asked["tab"], number, notice=counter.Notice(text=refused.detail), status=422)
+        return counter.work(asked["tab"], number, notice=counter.Notice(text=refused.detail), status=422, words=asked["words"])
     except StaleRevision:
         return counter.work(asked["tab"], number, notice=counter.EDITED, status=409, seen=asked["revision"])
     except Conflict as conflict:

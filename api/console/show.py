@@ -90,6 +90,7 @@ __all__ = [
     "ago",
     "behaviour",
     "changes",
+    "condition",
     "driven",
     "lasting",
     "parts",
@@ -237,6 +238,13 @@ def changes(before: str, after: str) -> list[Piece] | None:
 def ago(moment: datetime, now: datetime) -> str:
     """Return how long ago something was."""
     return "just now" if now - moment < timedelta(minutes=1) else f"{lasting(now - moment)} ago"
+
+
+def condition(text: str) -> str:
+    """Return a rule's condition in words instead of signs."""
+    for sign, word in ((" && ", " and "), (" || ", " or "), ("!", "not "), (" >= ", " from "), ("_", " ")):
+        text = text.replace(sign, word)
+    return text
 
 
 def reason(key: int | str | None) -> str:

@@ -352,3 +352,58 @@ def test_a_page_that_asks_by_itself_keeps_no_session_alive(door: Any, sign_in: S
     browser.client.get("/console/queue/news", query_string={"since": earlier.isoformat()})
     with door.runtime.database.reading() as session:
         assert session.scalars(select(ConsoleSession.seen_at)).one() == earlier
+
+
+@pytest.mark.parametrize(
+    ("path", "end", "said", "wrong"),
+    [
+        ("/console/notices", "/plan", {"digest_hours": "8, noon", "waiting_hours": "7"}, "Give hours such as 8, 18."),
+        ("/console/notices", "/plan", {"digest_hours": "8, 25", "waiting_hours": "7"}, ""),
+        ("/console/notices", "/rooms", {"kind": "discord", "address": "nowhere", "name": "Our room"}, ""),
+        ("/console/posts", "/posts/closing", {"days": "week"}, "Give a number of days, or nothing."),
+        ("/console/people", "/people", {"email": "nobody", "name": "Nobody", "role": "auditor"}, ""),
+    ],
+)
+def test_what_was_written_stays_on_the_page_that_says_what_is_wrong(
+    sqlite_sign_in: SignIn, path: str, end: str, said: dict[str, str], wrong: str
+) -> None:
+    browser = sqlite_sign_in("admin")
+    heading = browser.open(path).text.partition("Sign out")[2][:20]
+    page = browser.send(end, **said)
+    assert (page.status, wrong in page.text, heading in page.text) == (422, True, True)
+    assert [given for tag, given in page.elements if tag == "p" and given.get("id") == "notice"] != []
+    shown = {given.get("value") for tag, given in page.elements if tag == "input" or (tag == "option" and "selected" in given)}
+    assert shown >= {value for name, value in said.items() if name != "address"}
+    assert said.get("address", "-") not in shown
+
+
+def test_a_time_for_a_post_that_is_none_stays_in_its_field(door: Any, sign_in: SignIn) -> None:
+    door.decided(CIVIL)
+    browser = sign_in("editor")
+    browser.open("/console/posts")
+    for until in ("2001-01-01T10:00", "tomorrow"):
+        page = browser.send("/posts/post_", openness="closed", until=until)
+        chosen = {given.get("value") for tag, given in page.elements if tag == "option" and "selected" in given}
+        times = {given.get("value") for tag, given in page.elements if tag == "input" and given.get("name") == "until"}
+        assert (page.status, chosen, until in times) == (422, {"closed"}, True)
+
+
+def test_words_that_are_not_in_the_text_stay_in_their_field(door: Any, sign_in: SignIn, held: dict[str, Any]) -> None:
+    page = sign_in().send("/redaction", words="nowhere in it")
+    assert (page.status, "nowhere in it" in page.text) == (422, True)
+    assert any(tag == "details" and given.get("id") == "redaction" and "open" in given for tag, given in page.elements)
+
+
+def test_a_policy_says_how_its_thresholds_belong_together(sqlite_sign_in: SignIn) -> None:
+    page = sqlite_sign_in("editor").open("/console/policy")
+    assert (
+        "It looks at: toxicity from 0.25 and (insult from 0.12 or identity attack from 0.12) or toxicity from 0.50." in page.text
+    )
+
+
+def test_deliveries_say_what_was_delivered_and_lead_to_its_card(door: Any, sign_in: SignIn) -> None:
+    door.post("/v1/endpoints", {"url": "http://127.0.0.1:9/hook"})
+    held = door.decided(ABUSIVE)
+    page = sign_in("admin").open("/console/deliveries")
+    assert f"comment.{held['status']}" in page.text
+    assert any("/console/queue?case=" in link for link in page.links)
