@@ -134,7 +134,7 @@ def check(found: Principal) -> None:
         raise Problem(403, "not-allowed", f"This key may not do that; it needs {permission or 'a permission'}.")
     origin = request.headers.get("Origin")
     if found.kind is KeyKind.PUBLISHABLE and origin is not None and origin not in g.origins:
-        raise Problem(403, "origin", "This page's origin is not one of the site's.")
+        raise Problem(403, "origin", f"The page's origin, {origin[:200]}, is not one of the site's.")
 
 
 def _declared() -> str | None:

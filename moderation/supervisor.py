@@ -37,6 +37,9 @@ from moderation.programs import PREPARATIONS, Program
 LONGEST_SOCKET_PATH = 80
 """Bytes of a Unix socket's path that leave room for supervisor's own suffix; the kernel's limit is 104 to 108."""
 
+NO_SPACE = 2**20
+"""Bytes below which a disk is called full."""
+
 POLL = 0.05
 """Seconds between two looks at a condition that another process brings about."""
 
@@ -327,8 +330,16 @@ class Stack:
                 process.wait()
                 raise
         if process.returncode != 0:
-            last = self.logs(name).strip().splitlines()[-1:] or ["no output"]
-            raise StackError(f"{name} failed: {last[0]} (all of it in {path})")
+            raise StackError(f"{name} failed: {self._why(name)} (all of it in {path})")
+
+    def _why(self, name: str) -> str:
+        """Return what a program that failed said last; a full disk takes the words away, too."""
+        if shutil.disk_usage(self.home).free < NO_SPACE:
+            return f"no space is left at {self.home}"
+        said = self.logs(name).splitlines()
+        # The first line of the last message: what is indented belongs to the one before, as does SQLAlchemy's link.
+        whole = [line for line in said if line.strip() and not line.startswith((" ", "\t", "(Background on"))]
+        return whole[-1] if whole else "no output"
 
     def _start_supervisor(self) -> None:
         configuration = self._run / "supervisor.conf"

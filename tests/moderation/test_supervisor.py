@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -191,6 +193,21 @@ def test_a_failed_preparation_says_what_it_said_and_starts_nothing(stack_of: Cal
     with pytest.raises(StackError, match="migrate failed: the disk is full"):
         stack.start()
     assert running(stack) == []
+
+
+@pytest.mark.parametrize(
+    ("free", "said"),
+    [(2**30, "migrate failed: OperationalError: the server is away"), (2**19, "migrate failed: no space is left at ")],
+)
+def test_a_failed_preparation_says_the_message_and_not_what_stands_around_it(
+    stack_of: Callable[..., Stack], monkeypatch: pytest.MonkeyPatch, free: int, said: str
+) -> None:
+    words = "OperationalError: the server is away\n\tIs it running?\n(Background on this error at: https://example.org)"
+    stack = stack_of(program("one"), preparations={"migrate": (sys.executable, "-c", f"raise SystemExit({words!r})")})
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=free))
+    with pytest.raises(StackError, match=re.escape(said)):
+        stack.start()
 
 
 def test_a_long_preparation_ends_when_someone_asks(stack_of: Callable[..., Stack]) -> None:
