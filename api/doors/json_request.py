@@ -42,8 +42,8 @@ def sent_bytes(limit: int) -> bytes:
         raise Problem(400, "bad-encoding", "The body is not packed as its Content-Encoding says.") from None
     if len(found) > limit:
         raise too_large
-    if not unpacking.eof:
-        raise Problem(400, "bad-encoding", "The body ends before what is packed in it.")
+    if not unpacking.eof or unpacking.unused_data:
+        raise Problem(400, "bad-encoding", "The body does not end where what is packed in it does.")
     return found
 
 

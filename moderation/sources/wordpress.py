@@ -19,6 +19,7 @@ LINK: Final = "link"
 STATES: Final = {"1": APPROVED, "0": HELD, "spam": REJECTED, "trash": REJECTED, "post-trashed": DELETED}
 KINDS: Final = frozenset({"", "comment"})
 SYSTEM: Final = "wordpress:"
+NO_DATE: Final = "0000-"
 OURS: Final = "tidegate_id"
 """Where the must-use plugin keeps our id of a comment that we were asked about."""
 
@@ -43,7 +44,9 @@ def _comment(comment: Element, url: str, title: str, options: Options) -> Record
     if state is None:
         return BadRow(line=comment.line, code="state", detail="WordPress has no such status")
     number, parent, user = (_value(comment, name) for name in ("comment_id", "comment_parent", "comment_user_id"))
-    # The time is naive (2026-11-25 16:00:00) and in UTC, which the reader of times takes it for.
+    # The time is naive (2026-11-25 16:00:00) and in UTC, which the reader of times takes it for. Blogs that came from elsewhere
+    # have comments without it, of which the blog's own time is better than none.
+    written = _value(comment, "comment_date_gmt")
     fields: dict[str, Any] = {
         "external_id": SYSTEM + number if number else None,
         "post_url": url,
@@ -51,7 +54,7 @@ def _comment(comment: Element, url: str, title: str, options: Options) -> Record
         "parent_id": SYSTEM + parent if parent not in {"", "0"} else None,
         "body": plain(_value(comment, "comment_content")),
         "state": state,
-        "created_at": _value(comment, "comment_date_gmt"),
+        "created_at": _value(comment, "comment_date") if written.startswith(NO_DATE) else written,
         "author_handle": SYSTEM + user if user not in {"", "0"} else None,
         "author_name": _value(comment, "comment_author"),
         "author_email": _value(comment, "comment_author_email"),

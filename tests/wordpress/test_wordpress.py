@@ -1,7 +1,9 @@
 """A real WordPress: what is flagged waits there, and what moderators decide on either side happens on both."""
 
+import json
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -180,6 +182,34 @@ def test_a_publisher_with_the_wrong_password_or_too_few_rights_is_told_what_is_m
             assert expected in switched.tidegate("publisher", "test", added, "--site", site, code=1)
         finally:
             switched.tidegate("publisher", "remove", added, "--site", site)
+
+
+def test_wordpresss_own_export_comes_in_as_it_stands_and_what_came_through_us_is_known(
+    switched: Switched, tmp_path: Path
+) -> None:
+    held, spam = flagged(switched, "export"), flagged(switched, "export spam")
+    switched.decide(spam, "reject", reason=5)
+    switched.becomes(spam, "spam")
+    switched.settled()
+    export = "require_once ABSPATH . 'wp-admin/includes/export.php'; export_wp( array( 'content' => 'all' ) );"
+    written = switched.blog.php(f"require 'wp-load.php'; {export}")
+    path = tmp_path / "blog.xml"
+    path.write_text(written[written.index("<?xml") :])
+    # WordPress leaves its spam out.
+    numbers = {number: status for number in switched.blog.comments() if (status := switched.blog.status(number)) != "spam"}
+    switched.tidegate("site", "add", "archive", "--title", "Archive", "--origin", "https://archive.example")
+    came = json.loads(switched.tidegate("import", str(path), "--site", "archive", "--from", "wordpress", "--json"))
+    assert (came["imported"], came["bad"]) == (len(numbers), 0)
+    lines = map(json.loads, switched.tidegate("export", "-", "--site", "archive").splitlines()[1:])
+    words = {"approved": "approved", "unapproved": "flagged", "trash": "rejected"}
+    assert {line["external_id"]: line["status"] for line in lines} == {
+        f"wordpress:{number}": words[status] for number, status in numbers.items()
+    }
+    assert numbers[held] == "unapproved"
+    site = switched.stack.up.demo()["site"]
+    again = json.loads(switched.tidegate("import", str(path), "--site", site, "--from", "wordpress", "--json"))
+    # The one comment of a fresh WordPress was there before us.
+    assert (again["imported"], again["known"], again["bad"]) == (1, len(numbers) - 1, 0)
 
 
 def test_the_blog_logs_no_warning_of_ours_and_tidegate_no_password(switched: Switched) -> None:

@@ -220,7 +220,7 @@ def test_a_body_may_be_packed_and_grows_no_larger_than_others(client: Client, co
     sent = json.dumps({"comment": {"text": CIVIL}, "requestedAttributes": {"TOXICITY": {}}}).encode()
     packed = {"Content-Encoding": coding}
     assert client.send(ANALYZE, pack(sent), headers=packed).json["attributeScores"]
-    for wrong, code in ((pack(b" " * 30_000_000), 400), (pack(sent)[:-9], 400), (sent, 400)):
+    for wrong, code in ((pack(b" " * 30_000_000), 400), (pack(sent)[:-9], 400), (pack(sent) * 2, 400), (sent, 400)):
         answer = client.send(ANALYZE, wrong, headers=packed)
         assert (answer.status_code, bool(answer.json["error"]["details"])) == (code, True)
     assert client.send(ANALYZE, sent, headers={"Content-Encoding": "br"}).json["error"]["code"] == 400

@@ -290,6 +290,12 @@ def wxr_comment(number: int, *, approved: str = "1", parent: int = 0, kind: str 
 {meta}</wp:comment>"""
 
 
+def test_a_comment_of_wordpress_without_the_time_in_utc_has_the_blogs_own(tmp_path: Path) -> None:
+    undated = wxr_comment(1).replace("2020-01-02 03:04:05", "0000-00-00 00:00:00")
+    records, bad = read("wordpress", written(tmp_path, WXR % ("1.2", undated, "")))
+    assert ([each.created_at.isoformat() for each in records], bad) == (["2020-01-02T05:04:05+00:00"], [])
+
+
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
 def test_wordpress_comments_come_with_their_posts_address_and_state(tmp_path: Path, version: str) -> None:
     ours = "<wp:commentmeta><wp:meta_key>tidegate_id</wp:meta_key><wp:meta_value>cmt_1</wp:meta_value></wp:commentmeta>"
