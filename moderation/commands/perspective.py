@@ -17,14 +17,17 @@ from moderation.commands.perspective_asking import Asker, Kept, kept
 from moderation.commands.shell import DOWN, FINDING, OK, SPAN, USAGE, Fault, Shell, shelled, table
 from moderation.models import Comment, Revision, Status
 from moderation.scoring import catalog
-from moderation.scoring.choice import BUNDLED, ENGINES
+from moderation.scoring.choice import BUNDLED, ENGINES, LANGUAGES
 from moderation.scoring.comparison import Change, Comparison
 from moderation.scoring.perspective import SOURCES, score_of
 from moderation.services import choosing, sites
 from moderation.services.asking import Models
+from moderation.services.facts import SERVED
+from moderation.signals import language
 from moderation.sources.record import BadRow
 from moderation.sources.rows import lines
 from moderation.sources.rows import table as rows_of
+from moderation.text import normalise
 
 GOOGLE: Final = "https://commentanalyzer.googleapis.com/v1alpha1"
 TABLES: Final = frozenset({".csv", ".tsv"})
@@ -93,6 +96,7 @@ def compare(
         raise Fault("the comments of a site have no score of Perspective's: give --ask", USAGE)
     models = Models(scorer_of(shell, model, engine), catalog.spam())
     rows = read(file, column or attribute) if file else _of_site(shell, site or "", shell.now - since, models.toxicity.version)
+    served = LANGUAGES.get(model, SERVED)
     old: list[float] = []
     new: list[float] = []
     bad: list[BadRow] = []
@@ -102,7 +106,9 @@ def compare(
             end.callback(asker.close)
         saved = end.enter_context(kept(save, attribute)) if save else None
         for number, row in enumerate(rows, 1):
-            found = row if isinstance(row, BadRow) else _scores(row, models, attribute, asker, saved)
+            found: BadRow | tuple[float, float] = (
+                row if isinstance(row, BadRow) else _foreign(row, served) or _scores(row, models, attribute, asker, saved)
+            )
             if isinstance(found, BadRow):
                 bad.append(found)
             else:
@@ -126,6 +132,14 @@ def compare(
         _lines(compared, threshold, attribute, models.version, bad),
     )
     return FINDING if bad else OK
+
+
+def _foreign(row: Row, served: tuple[str, ...]) -> BadRow | None:
+    """Return what is wrong with a comment in a language that our model does not read: the door tells no score of it either."""
+    found = language.measure(normalise(row.text).text, served[0], served)
+    if found.language_served or not found.letters:
+        return None
+    return BadRow(line=row.line, code="language", detail=f"our model does not read its language ({found.language})")
 
 
 def _scores(row: Row, models: Models, attribute: str, asker: Asker | None, saved: Kept | None) -> tuple[float, float] | BadRow:

@@ -109,6 +109,24 @@ def test_json_lines_and_whole_answers_are_read_and_bad_rows_are_told(cli: Cli, t
     ]  # fmt: skip
 
 
+def test_a_comment_in_a_language_that_our_model_does_not_read_is_left_out_and_not_asked_about(
+    cli: Cli, google: Any, tmp_path: Path
+) -> None:
+    path, key = tmp_path / "comments.jsonl", tmp_path / "key"
+    german = "Das ist wirklich ein sehr schlechter Artikel und ich mag ihn überhaupt nicht."
+    rows = [{"text": german, "TOXICITY": 0.9}, {"text": german}, {"text": "A fine day.", "TOXICITY": 0.1}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    key.write_text("k")
+    at = f"http://127.0.0.1:{google.server_address[1]}"
+    asked = ("perspective", "compare", str(path), "--ask", str(key), "--ask-at", at, "--pace", "0", "--json")
+    found = answer(cli(*asked, code=1))
+    assert (found["comments"], [(each["line"], each["code"]) for each in found["left_out"]]) == (
+        1, [(1, "language"), (2, "language")],
+    )  # fmt: skip
+    assert "(de)" in found["left_out"][0]["detail"]
+    assert google.seen == []
+
+
 def test_perspective_is_asked_while_it_still_answers(cli: Cli, google: Any, tmp_path: Path) -> None:
     path, key, kept = tmp_path / "texts.jsonl", tmp_path / "key", tmp_path / "kept.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in [*COMMENTS, "Guten Tag allerseits"]))
