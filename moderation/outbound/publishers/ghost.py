@@ -65,7 +65,15 @@ class Ghost:
         reply, _ = self._ask("GET", "comments/?limit=1", sending)
         if reply.status in {401, 403}:
             return ["Ghost does not let this token moderate comments; it has to be a staff access token of an administrator."]
+        if reply.status == 404 and (version := self._version(sending)):
+            return [f"Ghost {version} has no list of comments: they are shown and hidden there, and cannot be compared."]
         return [] if reply.ok else [f"No Ghost answers at {self.url}: {because(reply)}."]
+
+    def _version(self, sending: Sending) -> str:
+        """Return the version of the Ghost that is there, empty where there is none; it tells everybody."""
+        _, found = self._ask("GET", "site/", sending)
+        site = found.get("site")
+        return str(site.get("version", "")) if isinstance(site, dict) else ""
 
     def _ask(self, method: str, path: str, sending: Sending, body: bytes = b"") -> tuple[Reply, dict[str, Any]]:
         signed = sign(self.token, now=sending.now)

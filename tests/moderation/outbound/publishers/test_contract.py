@@ -12,7 +12,7 @@ from moderation.embedded import free_port
 from moderation.outbound.http import Client, Guard, Reply
 from moderation.outbound.publishers import KINDS, CommentState, Publisher, Sending
 from moderation.outbound.publishers.words import because
-from tests.moderation.outbound.publishers.blogs import BLOGS, Blog, BloggerBlog, WordPressBlog
+from tests.moderation.outbound.publishers.blogs import BLOGS, Blog, BloggerBlog, GhostBlog, WordPressBlog
 from tests.moderation.outbound.receiver import Receiver, listening, status
 
 GUARD = Guard(("127.0.0.0/8",))
@@ -191,6 +191,22 @@ def test_nothing_listening_is_said_as_such_and_each_missing_thing_in_a_sentence(
     sentences = gone.missing(written.sending())
     assert sentences
     assert all(each.endswith(".") and each.count(". ") == 0 and "nothing listens there" in each for each in sentences)
+
+
+def test_a_ghost_without_a_list_of_comments_is_told_from_none_at_all() -> None:
+    with listening() as receiver:
+        blog = GhostBlog(f"http://127.0.0.1:{receiver.port}")
+        blog.lists = False
+        receiver.answer = blog.answer
+        written = Written(blog, receiver)
+        assert written.publish(state(blog, "approved")).ok
+        assert written.looked(state(blog, "approved")) is None
+        assert written.way.missing(written.sending()) == [
+            "Ghost 5.130 has no list of comments: they are shown and hidden there, and cannot be compared."
+        ]
+        receiver.answer = status(404)
+        (said,) = written.way.missing(written.sending())
+        assert said.startswith("No Ghost answers")
 
 
 def test_blogger_tells_a_client_that_is_none_from_a_token_that_ended_and_both_from_a_google_that_is_away() -> None:
