@@ -320,23 +320,37 @@ class DiscourseBlog(Blog):
             return 403, {"errors": ["not allowed"]}
         if path == "/review.json":
             waiting = self.place == "waiting" and query.get("topic_id") == "4"
-            item = {"id": 12, "version": 3, "target_id": 7, "bundled_actions": ["12-disagree", "12-agree"]}
-            bundles = [
-                {"id": "12-disagree", "actions": ["12-disagree_and_restore"]},
-                {"id": "12-agree", "actions": ["12-agree_and_hide"]},
-            ]
-            return 200, {"reviewables": [item] if waiting else [], "bundled_actions": bundles if waiting else []}
+            return 200, self._reviewables() if waiting else {"reviewables": [], "bundled_actions": [], "actions": []}
         if path.startswith("/review/"):
             if query.get("version") != "3":
                 return 409, {"errors": ["someone was faster"]}
             self.move("public" if path.endswith("disagree_and_restore") else "hidden")
             return 200, {"result": {"success": "OK"}}
-        if path not in {"/posts/7.json", "/posts/7/recover"}:
+        if path not in {"/posts/7.json", "/posts/7/recover", "/posts/7/unhide"}:
             return 404, {"errors": ["not found"]}
-        if got.method != "GET":
-            self.move("public" if got.method == "PUT" else "deleted")
+        if got.method == "DELETE":
+            self.move("deleted")
+        elif got.method == "PUT":
+            # Each undoes its own, and leaves the other as it is.
+            assert self.place == ("deleted" if path.endswith("recover") else "hidden")
+            self.move("public")
         hidden = self.place in {"hidden", "waiting"}
         return 200, {"id": 7, "topic_id": 4, "hidden": hidden, "deleted_at": "2026-01-01" if self.place == "deleted" else None}
+
+    def _reviewables(self) -> dict[str, Any]:
+        """List as Discourse's serializers do: ids within each other, and what they are beside them."""
+        kinds = {"post-disagree_and_restore": ["disagree_and_restore"], "12-agree": ["delete_and_agree", "agree_and_keep_hidden"]}
+        other = {"id": 11, "type": "ReviewableFlaggedPost", "version": 0, "post_id": 6, "bundled_action_ids": ["11-agree"]}
+        item = {"id": 12, "type": "ReviewableFlaggedPost", "version": 3, "post_id": 7, "bundled_action_ids": list(kinds)}
+        names = {name for each in kinds.values() for name in each}
+        return {
+            "reviewables": [other, item],
+            "bundled_actions": [
+                {"id": "11-agree", "action_ids": ["post-delete_user"]},
+                *({"id": each, "action_ids": [f"post-{name}" for name in named]} for each, named in kinds.items()),
+            ],
+            "actions": [{"id": f"post-{name}", "action_name": name, "server_action": name, "label": name} for name in names],
+        }
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from moderation.embedded import free_port
 from moderation.outbound.http import Client, Guard, Reply
 from moderation.outbound.publishers import KINDS, CommentState, Publisher, Sending
 from moderation.outbound.publishers.words import because
-from tests.moderation.outbound.publishers.blogs import BLOGS, Blog, BloggerBlog, GhostBlog, WordPressBlog
+from tests.moderation.outbound.publishers.blogs import BLOGS, Blog, BloggerBlog, DiscourseBlog, GhostBlog, WordPressBlog
 from tests.moderation.outbound.receiver import Receiver, listening, status
 
 GUARD = Guard(("127.0.0.0/8",))
@@ -191,6 +191,26 @@ def test_nothing_listening_is_said_as_such_and_each_missing_thing_in_a_sentence(
     sentences = gone.missing(written.sending())
     assert sentences
     assert all(each.endswith(".") and each.count(". ") == 0 and "nothing listens there" in each for each in sentences)
+
+
+@pytest.mark.parametrize(
+    ("place", "word", "asked"),
+    [
+        ("waiting", "approved", "PUT /review/12/perform/disagree_and_restore?version=3"),
+        ("hidden", "approved", "PUT /posts/7/unhide"),
+        ("deleted", "approved", "PUT /posts/7/recover"),
+        ("public", "rejected", "DELETE /posts/7.json"),
+    ],
+)
+def test_discourse_is_asked_for_what_an_item_of_its_queue_takes_and_else_for_what_undoes_where_the_post_is(
+    place: str, word: str, asked: str
+) -> None:
+    with listening() as receiver:
+        blog = DiscourseBlog(f"http://127.0.0.1:{receiver.port}")
+        blog.place = place
+        receiver.answer = blog.answer
+        assert Written(blog, receiver).publish(state(blog, word)).ok
+        assert [f"{got.method} {got.path}" for got in receiver.got if got.method != "GET"] == [asked]
 
 
 def test_a_ghost_without_a_list_of_comments_is_told_from_none_at_all() -> None:
