@@ -206,10 +206,11 @@ class Database:
 def _lock_file(path: str, database: str) -> int:
     """Open a lock beside the database; one that root makes is its owner's, as SQLite does with its own files.
 
-    Otherwise one command of root's would leave a lock behind that keeps the services from writing.
+    Otherwise one command of root's would leave a lock behind that keeps the services from writing. No link is followed, symbolic
+    or hard: whoever may write beside the database could have root give away any file by one. Raises OSError for such a link.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    if os.geteuid() == 0 and Path(database).exists():
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    if os.geteuid() == 0 and Path(database).exists() and os.fstat(file).st_nlink == 1:
         owner = Path(database).stat()
         with suppress(PermissionError):
             # A root that may not give files away, as in some containers, can still write.

@@ -3,9 +3,9 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,6 +72,22 @@ def test_locks_that_root_makes_belong_to_whom_the_database_belongs(sqlite_url: s
     with processes(sqlite_url, 1) as (store,), store.transaction():
         owner = Path(str(store.url.database)).stat()
     assert given == [(owner.st_uid, owner.st_gid)] * 2
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_in_the_place_of_a_lock_gives_no_file_of_roots_away(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: Callable[[Path, str], None]
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda file, _uid, _gid: given.append(os.fstat(file).st_ino))
+    roots = tmp_path / "shadow"
+    roots.touch()
+    with processes(sqlite_url, 1) as (store,):
+        link(roots, f"{store.url.database}-turn")
+        with suppress(OSError), store.transaction():
+            pass
+    assert roots.stat().st_ino not in given
 
 
 def test_a_writer_that_hangs_is_not_waited_for_for_ever(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
