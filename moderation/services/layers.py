@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from moderation.models import Subject
-from moderation.scoring.layer import Layer
+from moderation.scoring.layer import BadLayer, Layer
 
 if TYPE_CHECKING:
     # Whoever reads what is in force need not have room for the models.
     from moderation.services.asking import Scored
+
+log = structlog.get_logger(__name__)
 
 TOXICITY: Final = "toxicity"
 """The attribute that a site sets right."""
@@ -70,6 +74,10 @@ def _layer(versions: Mapping[Subject, tuple[str, Mapping[str, Any]]], subject: S
 
 
 @lru_cache(maxsize=256)
-def _read(shape: str, base: str, weights: str) -> Layer:
-    """Unpack a layer once a process: versions never change."""
-    return Layer.read({"shape": shape, "base": base, "weights": weights})
+def _read(shape: str, base: str, weights: str) -> Layer | None:
+    """Unpack a layer once a process: versions never change. One of another release's shape takes no part, and is said once."""
+    try:
+        return Layer.read({"shape": shape, "base": base, "weights": weights})
+    except BadLayer as error:
+        log.warning("layer_unreadable", error=str(error))
+        return None

@@ -12,7 +12,8 @@ from moderation.policy.verdict import Verdict
 from moderation.scoring import catalog
 from moderation.scoring.learner import Example, learnt
 from moderation.services import desk, feedback, labels, learning, lessons, policies
-from moderation.services.layers import LAYER, NO_LAYERS
+from moderation.services.asking import Scored
+from moderation.services.layers import LAYER, NO_LAYERS, Layers
 from moderation.services.learning import Standing, Why
 from moderation.services.lessons import Source
 from tests.moderation.services.conftest import ABUSIVE, CIVIL
@@ -302,6 +303,14 @@ def test_a_layer_over_another_model_takes_no_part(blog: Any) -> None:
     with blog.database.reading() as session:
         decision = session.scalars(select(Decision).where(Decision.comment_id == blog.id_of(view.id))).one()
     assert "spam_layer" not in decision.versions
+
+
+@pytest.mark.parametrize("stored", [{"weights": "AAAA"}, {"shape": "of another release"}])
+def test_a_layer_that_this_release_cannot_read_takes_no_part_and_stops_nobody(stored: dict[str, str]) -> None:
+    content = {LAYER: {"shape": "toxicity", "base": "bundled-1+00000000", "weights": "AAAAAA==", **stored}}
+    layers = Layers.of({Subject.TOXICITY_LAYER: ("toxicity@1", content)})
+    scored = Scored({"toxicity": 0.4}, None, "bundled-1+00000000 none")
+    assert layers.apply(scored) == (scored, {})
 
 
 def test_another_relay_that_was_faster_is_not_overwritten(blog: Any) -> None:
