@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
-from moderation.outbound.http import Reply
+from moderation.outbound.http import Reply, printable
 from moderation.outbound.publishers import port
 from moderation.outbound.publishers.port import (
     GONE,
@@ -202,7 +202,7 @@ class Blogger:
         token = found.get("access_token")
         if not reply.ok or not isinstance(token, str):
             # Google says invalid_grant with a 400 where the owner took the access back.
-            error = str(found.get("error", ""))[:100]
+            error = printable(str(found.get("error", ""))[:100].encode())
             return (replace(reply, excerpt=error) if not reply.ok else Reply(trouble="protocol")), None
         lasting = timedelta(seconds=float(found.get("expires_in", 0)))
         _TOKENS.put(self._name(), token, until=sending.now + lasting - SLACK)

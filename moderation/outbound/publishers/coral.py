@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from moderation.outbound.http import Reply
+from moderation.outbound.http import Reply, printable
 from moderation.outbound.publishers import port
 from moderation.outbound.publishers.port import UP_TO_DATE, CommentState, Kind, Seen, Sending, Setting, unknown_there
 from moderation.outbound.publishers.words import because
@@ -164,7 +164,7 @@ class Coral:
         errors = found.get("errors")
         if isinstance(errors, list) and errors:
             code = _code(errors[0])
-            return replace(reply, status=STATUS_OF.get(code, 400), excerpt=code[:100]), {}
+            return replace(reply, status=STATUS_OF.get(code, 400), excerpt=printable(code[:100].encode())), {}
         data = found.get("data")
         # Coral says of a comment that is not there, not of its own address, that there is none.
         if reply.status in port.GONE or (reply.ok and not isinstance(data, dict)):

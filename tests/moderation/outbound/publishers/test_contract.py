@@ -143,6 +143,17 @@ def test_a_blog_in_trouble_is_a_failure_and_not_a_difference(written: Written) -
     assert seen.visible is not True
 
 
+def test_nothing_that_a_blog_says_steers_a_terminal(written: Written) -> None:
+    hostile = r"\u001b[2J"
+    said = f'{{"error": "{hostile}", "errors": [{{"extensions": {{"code": "{hostile}"}}}}], "data": {{}}}}'
+    written.receiver.answer = status(400, body=said.encode(), Content_Type="application/json")
+    # With credentials of their own: a token that was given before would be remembered.
+    way = written.made(**{name: f"{value} once" for name, value in written.blog.wrong.items()})
+    reply = written.publish(state(written.blog, "approved"), way)
+    assert reply.excerpt.isprintable()
+    assert all(line.isprintable() for line in way.missing(written.sending()))
+
+
 def test_an_attempt_takes_no_longer_than_one_request_may_however_many_it_needs(written: Written) -> None:
     def hang(_handler: Any, _got: Any) -> None:
         written.receiver.closing.wait(10)
