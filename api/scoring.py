@@ -129,8 +129,14 @@ class GuardedModels:
             threading.Thread(target=self._load_languages, name="languages", daemon=True).start()
 
     def _load_languages(self) -> None:
-        language.warm()
-        self._languages_known.set()
+        try:
+            language.warm()
+        except Exception as error:
+            # Memory may be short for a while only: who asks next has it tried again.
+            log.exception("languages_not_loaded", error=type(error).__name__)
+            self._languages.release()
+        else:
+            self._languages_known.set()
 
     def _note_asked(self) -> None:
         """Leave a mark for the next start, once in an hour."""

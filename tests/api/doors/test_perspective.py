@@ -233,6 +233,25 @@ def test_what_the_protocol_does_not_have_is_refused_in_its_shape(client: Client)
         assert (answer.status_code, error["code"], error["status"], bool(error["details"])) == (404, 404, "NOT_FOUND", True)
 
 
+def test_languages_that_could_not_be_loaded_are_loaded_with_the_next_text(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [MemoryError()]
+
+    def load() -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(language, "is_warm", lambda: False)
+    monkeypatch.setattr(language, "warm", load)
+    monkeypatch.setattr(languages, "LOADED_WITHIN", 0.05)
+    assert client.analyze(GERMAN).status_code == 503
+    for loading in (thread for thread in threading.enumerate() if thread.name == "languages"):
+        loading.join()
+    monkeypatch.setattr(languages, "LOADED_WITHIN", 10.0)
+    assert client.analyze(ABUSIVE).status_code == 200
+
+
 def test_a_key_comes_in_the_query_or_in_googles_header_and_other_parameters_are_tolerated(client: Client) -> None:
     body = {"comment": {"text": CIVIL}, "requestedAttributes": {"TOXICITY": {}}}
     assert client.send(ANALYZE, body, key=None, headers={"X-Goog-Api-Key": client.key}).status_code == 200
