@@ -46,6 +46,9 @@ PACE = 10.0
 SHARE = 0.25
 """Seconds that such a job takes, and then the comments, in turns."""
 
+LONGEST = 15.0
+"""Seconds after which such a job is given back, long before the watchdog ends its process: a machine may be that busy."""
+
 MOST_ATTEMPTS = 3
 """Claims after which a comment stays without an explanation: it may be what kills the workers."""
 
@@ -56,6 +59,10 @@ class Explaining(Protocol):
     def explain(self, asked: Question, before_each: Callable[[], None] = lambda: None) -> Explained:
         """Return what drives the scores of the text; raises `ScoringFailed` where the model that was chosen is not there."""
         ...
+
+
+class TooSlow(Exception):
+    """The search took longer than there is patience for."""
 
 
 class Interrupted(Exception):
@@ -138,12 +145,14 @@ class Explainer:
         return give_way
 
     def _taking_turns(self, stop: Callable[[], bool]) -> Callable[[], None]:
-        until = time.monotonic() + SHARE
+        until, end = time.monotonic() + SHARE, time.monotonic() + LONGEST
 
         def take_turns() -> None:
             nonlocal until
             if stop():
                 raise Interrupted
+            if time.monotonic() > end:
+                raise TooSlow
             if time.monotonic() > until:
                 theirs = time.monotonic() + SHARE
                 self.first(lambda: stop() or time.monotonic() > theirs)

@@ -315,3 +315,17 @@ def test_an_overdue_explanation_ends_with_its_process(blog: Blog) -> None:
     assert explainer(blog).catch_up(lambda: True) == 1
     (job,) = jobs(blog)
     assert (job.attempts, job.last_error, kept(blog)) == (0, "interrupted", [])
+
+
+def test_an_overdue_explanation_that_takes_too_long_is_given_back_and_given_up_in_the_end(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explaining, "LONGEST", 0.0)
+    blog.judged(ABUSIVE)
+    for attempt in range(1, MOST_ATTEMPTS + 2):
+        make_due(blog)
+        with blog.database.transaction() as session:
+            session.execute(update(Job).values(created_at=datetime.now(UTC) - OVERDUE))
+        assert explainer(blog).catch_up() == 1
+        assert [job.attempts for job in jobs(blog)] == ([attempt] if attempt <= MOST_ATTEMPTS else [])
+    assert kept(blog) == []
