@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from types import FrameType
 from uuid import UUID
@@ -39,6 +39,9 @@ DRAWING = "drawing"
 DRAWING_LEASE = timedelta(seconds=AUDIT_EVERY / 2)
 NOTICES_EVERY = 30.0
 LEARN_EVERY = 60.0
+LEARN_ANEW_EVERY = 3600.0
+"""Seconds between two times that all sites' lessons are read, whether anything happened there or not: time alone ends some."""
+
 LEARNING = "learning"
 LEARNING_LEASE = timedelta(seconds=300)
 
@@ -60,8 +63,10 @@ class Relay:
             "notices": 0.0,
             "audit": time.monotonic() + AUDIT_EVERY,
             "learn": time.monotonic() + LEARN_EVERY,
+            "learn anew": 0.0,
         }
         self._learning: threading.Thread | None = None
+        self._marks: dict[UUID, tuple[int, datetime | None]] = {}
 
     def run(self) -> None:
         """Turn every quarter of a second, at once while there is more to place; survive whatever the database does."""
@@ -116,16 +121,25 @@ class Relay:
                 if not sealing.take_lease(session, LEARNING, holder=self.name, now=now, lease=LEARNING_LEASE):
                     return
                 found = [site.id for site in sites.everything(session)]
+            if self._is_due("learn anew", LEARN_ANEW_EVERY):
+                self._marks.clear()
             for site_id in found:
                 if self.ending.is_set():
                     return
                 with _by_itself("learning", site_id):
-                    for version in learning.teach(database, site_id, _spam):
-                        log.info(
-                            "layer_learnt", site=show("site", site_id), layer=policies.label(version), why=version.content["why"]
-                        )
+                    self._learn_at(site_id)
         except SQLAlchemyError as error:
             log.warning("learning_failed", error=type(error).__name__)
+
+    def _learn_at(self, site_id: UUID) -> None:
+        """Have one site's layers learn, unless nothing happened there since they last did."""
+        with self.runtime.database.reading() as session:
+            found = learning.mark(session, site_id)
+        if self._marks.get(site_id) == found:
+            return
+        for version in learning.teach(self.runtime.database, site_id, _spam):
+            log.info("layer_learnt", site=show("site", site_id), layer=policies.label(version), why=version.content["why"])
+        self._marks[site_id] = found
 
     def _draw(self) -> None:
         """Draw each site's comments for the audit, one relay at a time."""

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from moderation.database import Database
 from moderation.ids import show
-from moderation.models import Activation, Subject, Version
+from moderation.models import Activation, Event, Label, Subject, Version
 from moderation.scoring.layer import NO_FEATURES, SHAPES, Layer
 from moderation.scoring.learner import FROM, OF_EACH, Comparison, Example, learnt
 from moderation.scoring.spam import SpamScorer, features
@@ -106,6 +106,19 @@ class Standing:
             "used": self.used,
             "why": str(self.why),
         }
+
+
+def mark(session: Session, site_id: UUID) -> tuple[int, datetime | None]:
+    """Return what changes with whatever may change a site's lessons, but for what is forgotten because it is old.
+
+    To ask for it costs next to nothing, while reading the lessons of a large site takes a third of a second.
+    """
+    events_placed = select(Event.feed_pos).where(Event.site_id == site_id, Event.feed_pos.is_not(None))
+    suggested = select(Label.created_at).where(Label.site_id == site_id)
+    return (
+        session.scalar(events_placed.order_by(Event.feed_pos.desc()).limit(1)) or 0,
+        session.scalar(suggested.order_by(Label.created_at.desc()).limit(1)),
+    )
 
 
 def teach(database: Database, site_id: UUID, spam: Callable[[], SpamScorer]) -> list[Version]:

@@ -17,7 +17,7 @@ from moderation.clock import zone_of
 from moderation.config import Settings
 from moderation.database import Database
 from moderation.ids import new_id, show
-from moderation.models import Message, NoticePlan, Site, Version
+from moderation.models import Event, Label, Message, NoticePlan, Site, Version
 from moderation.runtime import Runtime
 from moderation.scoring import catalog
 from moderation.scoring.spam import SpamScorer
@@ -151,6 +151,39 @@ def test_the_layers_of_every_site_learn_beside_the_relays_other_work_one_relay_a
     with runtime.database.reading() as session:
         (site,) = session.scalars(select(Site))
     assert taught == [f"{show('site', site.id)} {catalog.spam().version} learn"]
+
+
+def test_lessons_are_read_again_only_where_something_happened_since_or_once_an_hour(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[UUID] = []
+
+    def note(_: Database, site_id: UUID, _spam: Callable[[], SpamScorer]) -> list[Version]:
+        taught.append(site_id)
+        return []
+
+    monkeypatch.setattr(learning, "teach", note)
+    relay = Relay(runtime)
+
+    def learn() -> int:
+        relay._due["learn"] = 0.0
+        relay.turn()
+        assert relay._learning is not None
+        relay._learning.join()
+        return len(taught)
+
+    assert (learn(), learn()) == (1, 1)
+    with runtime.database.transaction() as session:
+        (site,) = session.scalars(select(Site))
+        session.add(Event(id=new_id(), created_at=site.created_at, site_id=site.id, type="test", data={}))
+    # The turn gives it its place, as decisions and withdrawals get theirs.
+    assert (learn(), learn()) == (2, 2)
+    with runtime.database.transaction() as session:
+        label = Label(id=new_id(), created_at=site.created_at, site_id=site.id, source="x", body="a text", values={}, digest=b"d")
+        session.add(label)
+    assert (learn(), learn()) == (3, 3)
+    relay._due["learn anew"] = 0.0
+    assert (learn(), learn()) == (4, 4)
 
 
 def test_learning_that_fails_is_logged_and_tried_again(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
