@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAGE := @$(PYTHON) dev/stage.py
 TESTS := $(BIN)/python -m pytest -q
+# One more than cores: much of the time they wait, for leases to run out and for databases to write.
+TOGETHER := -n 3 --dist loadgroup
 CLIENTS := .venv-clients
 TRAINING := training/.venv
 CODE := api bench dev moderation tests training workers
@@ -34,9 +36,8 @@ test: $(VENV)/.dev $(VENV)/.detoxify ## All tests, on both databases: at most tw
 	$(STAGE) form 60 $(BIN)/ruff format --check --quiet .
 	$(STAGE) types 120 $(BIN)/mypy $(CODE)
 	$(STAGE) imports 60 $(BIN)/lint-imports --no-cache
-	$(STAGE) tests 900 $(TESTS) -n 2 -m "not (system or faults or bench or browser or clients or wordpress)"
-	$(STAGE) browser 600 $(TESTS) -m browser tests/browser
-	$(STAGE) system 1200 $(TESTS) -n 2 -m "(system or faults) and not bench"
+	$(STAGE) tests 900 $(TESTS) $(TOGETHER) -m "not (system or faults or bench or browser or clients or wordpress)"
+	$(STAGE) system 1200 $(TESTS) $(TOGETHER) -m "(browser or system or faults) and not bench"
 
 test-clients: $(VENV)/.dev $(CLIENTS)/.installed ## Other people's clients, as the registries have them, against a running stack
 	$(STAGE) clients 600 $(TESTS) -m clients tests/clients

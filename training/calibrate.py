@@ -44,7 +44,7 @@ NEAR_A_THRESHOLD = {
 """Calibrated scores, each half of the lowest threshold in the shipped policies or less; insults count beside toxicity only."""
 MISJUDGED_SHARE = 0.01
 ALWAYS, NEVER = 1000.0, -1000.0
-MODEL_NAME = "bundled-3"
+MODEL_NAME = "bundled-4"
 
 
 def group_of(source: str) -> str:

@@ -20,7 +20,14 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from moderation.scoring.onnx import OnnxScorer
 from moderation.scoring.spam import SpamScorer
-from training.calibrate import cross_fitted, mix_weights, sample, shares_among_abusive
+from training.calibrate import (
+    ABUSIVE_SHARE,
+    cross_fitted,
+    expected_calibration_error,
+    mix_weights,
+    sample,
+    shares_among_abusive,
+)
 from training.corpus import LABELLED, read
 from training.generate import evasions
 from training.generate.sexual import names_sex_act
@@ -144,6 +151,22 @@ def at_shares(data: Path, scorer: OnnxScorer) -> dict[str, Any]:
             }
             for threshold in THRESHOLDS
         }
+    return found
+
+
+def calibration(data: Path, scorer: OnnxScorer) -> dict[str, float]:
+    """Calibration error of the shipped curves at the reference mix, by attribute, on what the scorer as shipped says of the rows.
+
+    The curves were fitted to the same rows, as the network and the linear model saw them before the first and the closer look.
+    """
+    rows, shares = sample(data, scorer), shares_among_abusive(data)
+    found = {}
+    for column, attribute in enumerate(LABELLED):
+        weights = mix_weights(rows, column, ABUSIVE_SHARE * shares[attribute])
+        used = weights > 0
+        curve = scorer._curves[scorer.attributes.index(attribute)]  # noqa: SLF001 - the shipped curve itself
+        error = expected_calibration_error(curve(rows.logits[used, column]), rows.labels[used, column], weights[used])
+        found[attribute] = round(error, 4)
     return found
 
 
@@ -277,6 +300,7 @@ def main() -> None:
         "disguised_auc_lost": lambda: disguised(options.data, scorer),
         "long_texts": lambda: long_texts(options.data, scorer),
         "toxicity_at_abusive_shares": lambda: at_shares(options.data, scorer),
+        "calibration_error_as_shipped": lambda: calibration(options.data, scorer),
         "harmless_held_by_standard": lambda: harmless_held(options.data),
         "sexual_explicit_against_its_weak_label": lambda: weak_sexual(options.data, scorer),
         "bias_madlibs": lambda: madlibs(options.data, scorer),

@@ -55,9 +55,12 @@ def targets(metrics: Mapping[str, Any]) -> Iterator[Target]:
         yield Target(f"bias madlibs, {name}, each of {madlibs['terms']} terms: lowest AUC ({term})", 0.93, lowest)
     way, most = max(metrics["disguised_auc_lost"].items(), key=lambda item: item[1])
     yield Target(f"AUC lost under each single disguise: most ({way})", 0.02, most, at_least=False)
-    yield Target(
-        "calibration error of toxicity (ECE)", 0.03, metrics["calibration"]["toxicity"]["ece_cross_fitted"], at_least=False
+    cross_fitted, shipped = (
+        metrics["calibration"]["toxicity"]["ece_cross_fitted"],
+        metrics["calibration_error_as_shipped"]["toxicity"],
     )
+    yield Target("calibration error of toxicity (ECE), curves cross-fitted", 0.03, cross_fitted, at_least=False)
+    yield Target("calibration error of toxicity (ECE), as shipped", 0.03, shipped, at_least=False)
     yield Target(f"own held-out cases right, of {metrics['held_out_cases']['cases']}", 0.9, metrics["held_out_cases"]["right"][0])
     yield Target("comments a second on one core", 250, fastest["comments_per_second"])
     yield Target("99th percentile up to 100 tokens, ms", 25, fastest["ms_99_up_to_100_tokens"], at_least=False)

@@ -26,7 +26,7 @@ USE_FILE: Final = "use.json"
 """Name of the file that holds the installation's choice."""
 
 NEWEST: Final = "calibration.json"
-EARLIER: Final = {"bundled-2": "bundled-2.json"}
+EARLIER: Final = {"bundled-2": "bundled-2.json", "bundled-3": "bundled-3.json"}
 """Calibrations of the bundled weights by the name of the version: the same weights, read as they were then, to the last bit."""
 
 _FOLDER: Final = Path(__file__).parent / "bundled"
@@ -106,7 +106,7 @@ def in_version(found: Scorer, version: str | None) -> Scorer:
 
 
 def bundled(version: str | None = None) -> Scorer:
-    """Return the toxicity model that comes with the package: the newest, or the one before where its version is asked for."""
+    """Return the toxicity model that comes with the package: the newest, or an earlier one where its version is asked for."""
     name = (version or "").partition("+")[0]
     with _loading:
         return _bundled(EARLIER.get(name, NEWEST))

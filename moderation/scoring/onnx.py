@@ -6,7 +6,8 @@ small machine's other processes keep their core.
 
 A text longer than the window that the model was trained on is cut into overlapping windows of that length, and each attribute
 takes its highest value over them: one abusive paragraph makes a comment abusive, however long the rest. A long text therefore
-has more chances to score high; nothing is ever cut off silently.
+has more chances to score high; nothing is ever cut off silently. The sentence of a text that alarms most may be read once more by
+itself, see `moderation.scoring.closer_look`.
 
 Most comments are plainly harmless. The model says after half of its layers whether a window is one of those, and only the others
 go through the rest; below which values that is so was fitted with the calibration. A linear model over the same tokens has its
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from moderation.scoring.calibration import Curve
+from moderation.scoring.closer_look import LONGEST, CloserLook, sentences
 from moderation.scoring.first_look import FirstLook
 from moderation.scoring.pairs import PairsModel
 from moderation.scoring.scorer import ATTRIBUTES, ScoringFailed
@@ -42,9 +44,9 @@ class OnnxScorer:
     The folder holds `toxicity.onnx` (inputs `input_ids` of shape (texts, tokens) and `limits` (outputs,), output `logits` of
     shape (texts, outputs); see `training.graph`), `tokenizer.json`, `calibration.json` and `pairs.npz`. Where the calibration
     has no `settled_below`, as with an export of `moderation.scoring.export`, there are neither `limits` nor `pairs.npz`; where it
-    has no `first_look`, every window is read. ``calibration_file`` names another file than `calibration.json`: the same weights
-    under an earlier version. Loading takes well under a second. Scoring is thread-safe. Raises `OSError` for a missing file and
-    `ValueError` for files that do not fit together.
+    has no `first_look`, every window is read; where it has no `closer_look`, no sentence alone. ``calibration_file`` names
+    another file than `calibration.json`: the same weights under an earlier version. Loading takes well under a second. Scoring is
+    thread-safe. Raises `OSError` for a missing file and `ValueError` for files that do not fit together.
     """
 
     def __init__(self, folder: Path, calibration_file: str = "calibration.json") -> None:
@@ -76,6 +78,7 @@ class OnnxScorer:
         listed = len(settings["outputs"])
         self._settled: NDArray[np.float64] = np.array(settings.get("settled_below", [-np.inf] * listed), np.float64)
         self._first_look = FirstLook.read(settings["first_look"]) if "first_look" in settings else None
+        self._closer_look = CloserLook.read(settings["closer_look"]) if "closer_look" in settings else None
         beside = self._pairs.outputs if self._pairs is not None else listed
         spared = len(self._first_look.slope) if self._first_look is not None else listed
         if {self._session.get_outputs()[0].shape[-1], beside, len(self._settled), spared} != {listed}:
@@ -119,7 +122,26 @@ class OnnxScorer:
         return np.array(rows).reshape(len(texts), len(self._settled))
 
     def _read(self, text: str, *, early: bool, pairs: bool) -> NDArray[np.float64]:
-        tokens = self._tokens(text)
+        view = model_view(text)
+        encoded = self._tokenizer.encode(view, add_special_tokens=False)
+        tokens: list[int] = encoded.ids
+        whole = self._whole(tokens, early=early, pairs=pairs)
+        if pairs and self._pairs is not None and self._closer_look is not None:
+            loudest = self._loudest(tokens, sentences(view, encoded.offsets), self._closer_look, self._pairs)
+            if loudest is not None:
+                whole = self._closer_look.with_sentence(whole, self._whole(tokens[loudest], early=early, pairs=pairs))
+        return whole
+
+    @staticmethod
+    def _loudest(tokens: list[int], parts: Sequence[slice], look: CloserLook, pairs: PairsModel) -> slice | None:
+        """Return the sentence whose words alarm most, and none where none does or the text is short."""
+        if len(tokens) < look.fewest_tokens or not parts:
+            return None
+        said = [float(pairs.logits(tokens[part])[0]) for part in parts]
+        loudest = max(range(len(parts)), key=said.__getitem__)
+        return parts[loudest] if said[loudest] >= look.alarming_from else None
+
+    def _whole(self, tokens: list[int], *, early: bool, pairs: bool) -> NDArray[np.float64]:
         windows = self._windows(tokens)
         added = self._pairs.logits(tokens) if pairs and self._pairs is not None else np.zeros(len(self._settled))
         if early and pairs and self._pairs is not None and self._first_look is not None:
@@ -152,6 +174,8 @@ class OnnxScorer:
         if tokens > self._window:
             tokens *= self._window / self._stride
             tokens += self._window
+        if self._closer_look is not None:
+            tokens += min(tokens, LONGEST)
         return _MS_PER_TEXT + _MS_PER_TOKEN * tokens
 
     def _tokens(self, text: str) -> list[int]:

@@ -25,7 +25,6 @@ RESOLVES = RUN / "resolves"
 """While this file exists the name MOVING has an address."""
 
 LEASES: dict[str, dict[str, Any]] = {
-    "moderation.services.moderating": {"LEASE": timedelta(seconds=6)},
     "moderation.services.delivery": {"LEASE": timedelta(seconds=10)},
     "moderation.services.explaining": {"LEASE": timedelta(seconds=10)},
 }

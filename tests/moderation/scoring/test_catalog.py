@@ -64,14 +64,16 @@ def test_a_pinned_version_is_never_replaced_by_another_in_silence(tmp_path: Path
         shelf.scorer(Chosen(version="bundled-1+00000000"))
 
 
-def test_the_version_before_stays_for_who_is_pinned_to_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["bundled-2+c51718bf", "bundled-3+c617e7ed"])
+def test_the_versions_before_stay_for_who_is_pinned_to_them(tmp_path: Path, version: str) -> None:
     shelf = catalog.Shelf(tmp_path)
-    earlier = shelf.scorer(Chosen(version="bundled-2+c51718bf"))
-    assert earlier.version == "bundled-2+c51718bf"
-    assert catalog.bundled().version.startswith("bundled-3+")
-    assert shelf.scorer(Chosen(version="bundled-2+c51718bf")) is earlier
-    with pytest.raises(catalog.ModelMissing, match=r"bundled-2\+00000000 was asked for"):
-        shelf.scorer(Chosen(version="bundled-2+00000000"))
+    earlier = shelf.scorer(Chosen(version=version))
+    assert earlier.version == version
+    assert catalog.bundled().version.startswith("bundled-4+")
+    assert shelf.scorer(Chosen(version=version)) is earlier
+    name = version.partition("+")[0]
+    with pytest.raises(catalog.ModelMissing, match=rf"{name}\+00000000 was asked for"):
+        shelf.scorer(Chosen(version=f"{name}+00000000"))
 
 
 def test_a_damaged_choice_of_the_installation_is_no_choice_of_the_bundled_model(tmp_path: Path) -> None:
