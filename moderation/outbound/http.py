@@ -314,20 +314,16 @@ class Client:
             "Connection": "close",
             "Content-Length": str(len(body)),
         }
-        timeouts = {"connect": CONNECT_TIMEOUT, "read": seconds, "write": seconds, "pool": seconds}
-        pool = httpcore2.ConnectionPool(
-            ssl_context=self._ssl,
-            max_keepalive_connections=0,
-            network_backend=_VettedBackend(self.guard, target, deadline),
+        timeouts = {"connect": CONNECT_TIMEOUT, "read": seconds, "write": seconds}
+        address = httpcore2.URL(scheme=target.url.raw_scheme, host=target.host, port=target.url.port, target=target.url.raw_path)
+        # For one request, so without a pool.
+        connection = httpcore2.HTTPConnection(
+            address.origin, ssl_context=self._ssl, network_backend=_VettedBackend(self.guard, target, deadline)
         )
         with (
-            pool,
-            pool.stream(
-                method,
-                httpcore2.URL(scheme=target.url.raw_scheme, host=target.host, port=target.url.port, target=target.url.raw_path),
-                headers=list({**headers, **fixed}.items()),
-                content=body,
-                extensions={"timeout": timeouts},
+            connection,
+            connection.stream(
+                method, address, headers=list({**headers, **fixed}.items()), content=body, extensions={"timeout": timeouts}
             ) as response,
         ):
             answer = _whole(response, whole) if whole else b""

@@ -7,18 +7,19 @@ delivery does not wait for them.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from moderation import queue
 from moderation.config import Settings
-from moderation.database import store
+from moderation.database import asked_once, store
 from moderation.errors import LeaseLost
 from moderation.ids import new_id, show
-from moderation.models import Attempt, Delivery, DeliveryState, Endpoint, EndpointState, Event, JobKind
+from moderation.models import Attempt, Delivery, DeliveryState, Endpoint, EndpointState, Event, JobKind, columns
 from moderation.outbound import schedule
 from moderation.outbound.http import Client, Reply
 from moderation.outbound.webhooks import derive_secret, signed_headers
@@ -44,6 +45,13 @@ _DELIVERY = (
     .where(Delivery.id == bindparam("delivery"))
     .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
+)
+_OF_DELIVERY = columns(Delivery)
+_DELIVERED = (
+    update(cast("Table", Delivery.__table__))
+    .where(_OF_DELIVERY.id == bindparam("delivery"))
+    .values(attempts=_OF_DELIVERY.attempts + 1, last_error=None, state=DeliveryState.DELIVERED, finished_at=bindparam("now"))
+    .returning(_OF_DELIVERY.site_id, _OF_DELIVERY.attempts)
 )
 _LOADED = (
     select(Delivery, Endpoint)
@@ -113,7 +121,12 @@ class Notifying:
 
     def conclude(self, session: Session, parcel: Parcel, reply: Reply, *, now: datetime) -> None:
         """Store what came of an attempt; raises LeaseLost when it is not ours to store any more."""
-        endpoint = lock_endpoint(session, parcel.receiver)
+        endpoint = asked_once(session, (Endpoint, "locked", parcel.receiver), lambda: lock_endpoint(session, parcel.receiver))
+        if reply.ok:
+            _delivered(session, parcel.held, reply, now=now)
+            _succeeded(session, endpoint, now=now)
+            queue.finish(session, parcel.held, now=now)
+            return
         delivery = session.scalars(_DELIVERY, {"delivery": parcel.held.subject_id}).one_or_none()
         if delivery is None:
             raise LeaseLost(f"delivery {parcel.held.subject_id} is no more")
@@ -121,15 +134,9 @@ class Notifying:
         with session.no_autoflush:
             delivery.attempts += 1
             delivery.last_error = reply.error
-            store(session, _record(delivery, reply, now=now))
-        if reply.ok:
-            delivery.state = DeliveryState.DELIVERED
-            delivery.finished_at = now
-            _succeeded(session, endpoint, now=now)
-            queue.finish(session, parcel.held, now=now)
-        else:
-            self._failed(session, endpoint, reply, probe=parcel.probe, now=now)
-            self._reschedule(session, parcel.held, endpoint, delivery, reply, now=now)
+            store(session, _record(delivery.id, delivery.site_id, delivery.attempts, reply, now=now))
+        self._failed(session, endpoint, reply, probe=parcel.probe, now=now)
+        self._reschedule(session, parcel.held, endpoint, delivery, reply, now=now)
 
     def _failed(self, session: Session, endpoint: Endpoint, reply: Reply, *, probe: bool, now: datetime) -> None:
         # Attempts that were under way when the breaker opened say nothing new; only a failed probe makes the next one later.
@@ -166,13 +173,21 @@ class Notifying:
             queue.fail(session, held, now=now, run_at=again, error=reply.error or "")
 
 
-def _record(delivery: Delivery, reply: Reply, *, now: datetime) -> Attempt:
+def _delivered(session: Session, held: Claim, reply: Reply, *, now: datetime) -> None:
+    """Store a success in one statement: nearly all attempts are one, and to read the row first would cost as much again."""
+    stored = session.execute(_DELIVERED, {"delivery": held.subject_id, "now": now}).first()
+    if stored is None:
+        raise LeaseLost(f"delivery {held.subject_id} is no more")
+    store(session, _record(held.subject_id, stored.site_id, stored.attempts, reply, now=now))
+
+
+def _record(delivery_id: UUID, site_id: UUID, number: int, reply: Reply, *, now: datetime) -> Attempt:
     return Attempt(
         id=new_id(),
-        site_id=delivery.site_id,
+        site_id=site_id,
         created_at=now - timedelta(milliseconds=reply.duration_ms),
-        delivery_id=delivery.id,
-        number=delivery.attempts,
+        delivery_id=delivery_id,
+        number=number,
         duration_ms=reply.duration_ms,
         response_status=reply.status,
         error=reply.error,
