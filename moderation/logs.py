@@ -54,5 +54,8 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("alembic", "kombu", "celery.utils.functional", "httpx2", "httpcore2"):
+    # Of Celery what it tells of each message, too: a ring says nothing, and two lines for each cost as much as answering it.
+    for chatty in (
+        "alembic", "kombu", "celery.utils.functional", "celery.worker.strategy", "celery.app.trace", "httpx2", "httpcore2",
+    ):  # fmt: skip
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
