@@ -125,7 +125,7 @@ class GuardedModels:
     def _learn_languages(self) -> None:
         """Begin to load what tells languages apart, beside the requests; a second time does nothing."""
         if self._languages.acquire(blocking=False):
-            # Half a second and ninety megabytes, which only those who need it pay.
+            # Most of a second and forty megabytes, which only those who need it pay.
             threading.Thread(target=self._load_languages, name="languages", daemon=True).start()
 
     def _load_languages(self) -> None:

@@ -4,7 +4,6 @@ Celery starts it in each child of the prefork pool (``worker_process_init``) and
 happen before and without any broker, so that a worker does its work with Redis dead for good.
 """
 
-import ctypes
 import gc
 import os
 import threading
@@ -17,7 +16,7 @@ import structlog
 from celery import bootsteps
 from celery.signals import worker_process_init, worker_process_shutdown
 
-from moderation import failpoints
+from moderation import failpoints, memory
 from moderation.config import Settings
 from moderation.ringing import Ringer
 from moderation.runtime import Runtime
@@ -35,9 +34,6 @@ log = structlog.get_logger(__name__)
 RING_PAUSE = 0.05
 """Seconds between two rings of a process for what its work brought about, so that a burst is announced a few times, not each."""
 
-M_ARENA_MAX = -8
-"""The number that malloc.h gives the option."""
-
 MAINTAIN = 0.5
 """Seconds between two looks for children that died."""
 
@@ -51,7 +47,7 @@ class WorkerProcess:
     def __init__(self, settings: Settings, queues: Iterable[str]) -> None:
         failpoints.configure(settings)
         take_short_turns()
-        _few_heaps()
+        memory.few_heaps()
         self.runtime = Runtime.build(settings, role="worker")
         self._ringer = Ringer(self.runtime.doorbell, pause=RING_PAUSE)
         self.runtime.database.ring = self._ringer.ring
@@ -113,7 +109,7 @@ class WorkerProcess:
 
     def tidy(self) -> None:
         """Give back memory that nobody uses; costs some milliseconds."""
-        give_back()
+        memory.give_back()
 
     def end(self) -> None:
         """Finish what is in hand, say good-bye and close all connections."""
@@ -136,21 +132,7 @@ def _trim() -> None:
     """
     gc.collect()
     gc.freeze()
-    give_back()
-
-
-def give_back() -> None:
-    """Give the system back what glibc keeps of the memory that bursts and long texts took."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
-def _few_heaps() -> None:
-    """Let all threads allocate from two heaps of glibc's: one for each would keep what a burst left free in it."""
-    option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if option is not None:
-        option(M_ARENA_MAX, 2)
+    memory.give_back()
 
 
 class _Held:

@@ -4,7 +4,7 @@ Only a confident answer counts. Under 20 letters in the site's script, and where
 language is assumed: slang, names and typing errors look foreign to every identifier. Another script is confident from five
 letters. py3langid because it is maintained and quick, and honest about its doubt: of 9,700 English comments it took one for
 something else with the limits below. Unit: primary language subtag, yes/no. Cost: about 150 microseconds; the model is loaded
-on first use (half a second, 75 MB resident), so load it before forking, with ``warm``, where processes can share it.
+on first use (most of a second, 36 MB resident).
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,8 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any, Final
 from unicodedata import name as character_name
+
+from moderation import memory
 
 MIN_LETTERS: Final = 20
 MIN_FOREIGN_SCRIPT_LETTERS: Final = 5
@@ -88,8 +90,9 @@ def primary(tag: str) -> str:
 
 
 def warm() -> None:
-    """Load the model now rather than with the first comment."""
+    """Load the model now rather than with the first comment, and keep no more memory for it than it needs."""
     _identifier()
+    memory.give_back()
 
 
 def is_warm() -> bool:
@@ -150,6 +153,6 @@ def _identifier() -> Any:
 
 @lru_cache(maxsize=1)
 def _load() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - half a second: only for those who judge texts
+    from moderation.signals import identifier  # noqa: PLC0415 - most of a second: only for those who judge texts
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    return identifier.load()
