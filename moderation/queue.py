@@ -392,6 +392,11 @@ def _is_due(kind: JobKind) -> Select[bool]:
     return select(exists().where(_due(kind)))
 
 
+def oldest_due(session: Session, kinds: Collection[JobKind], *, now: datetime) -> datetime | None:
+    """Return since when the oldest job of these kinds is due that could be claimed; one behind another in its order could not."""
+    return session.scalar(select(func.min(Job.run_at)).where(or_(*(_due(kind) for kind in kinds))), {"now": now})
+
+
 def depth(session: Session, kind: JobKind) -> int:
     """Return how many jobs of a kind there are, due or not."""
     return session.scalar(select(func.count()).select_from(Job).where(Job.kind == kind)) or 0

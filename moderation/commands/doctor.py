@@ -13,7 +13,7 @@ from typing import Final
 import click
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ from moderation.commands.finding import Finding, Level
 from moderation.commands.shell import DOWN, FINDING, Fault, Shell, first_line, shelled
 from moderation.config import Settings
 from moderation.database import Database, sqlite_module
-from moderation.models import Audit, Delivery, DeliveryState, Endpoint, EndpointState, Event, Job, JobKind
+from moderation.models import Audit, Delivery, DeliveryState, Endpoint, EndpointState, Event, JobKind
 from moderation.outbound.mail import ADVICE, Mailer
 from moderation.scoring import catalog
 from moderation.scoring.scorer import ScoringFailed
@@ -48,6 +48,9 @@ MANY_REFUSED: Final = 10
 MOUNTS: Final = Path("/proc/self/mounts")
 FAR_AWAY: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs")
 """How the kinds of filesystem begin on which SQLite's locks cannot be trusted."""
+
+PROMPT: Final = frozenset(JobKind) - {JobKind.EXPLAIN}
+"""Kinds of jobs that are done when they are due; the others wait for a pause."""
 
 NEEDED: Final = ("moderate", "deliver", "relay")
 
@@ -225,9 +228,7 @@ def _workers(session: Session, now: datetime) -> Finding:
 
 def _queue(session: Session, now: datetime) -> Finding:
     depth = {str(kind): queue.depth(session, kind) for kind in JobKind}
-    oldest = session.scalar(
-        select(func.min(Job.run_at)).where(Job.run_at <= now, or_(Job.lease_until.is_(None), Job.lease_until < now))
-    )
+    oldest = queue.oldest_due(session, PROMPT, now=now)
     waits = now - oldest if oldest is not None else timedelta()
     level: Level = "fail" if waits > VERY_LATE else "warn" if waits > LATE else "ok"
     counted = ", ".join(f"{kind} {count}" for kind, count in depth.items())

@@ -173,6 +173,31 @@ def test_a_doctor_says_what_is_wrong(cli: Cli, installed: Database, home: Path, 
     assert "300 s" in found["queue"]["detail"]
 
 
+def test_a_doctor_finds_nothing_late_in_what_may_wait(cli: Cli, installed: Database, home: Path) -> None:
+    home.mkdir(mode=0o700)
+    with installed.transaction() as session:
+        now = installed.now(session)
+        old, shared = now - timedelta(minutes=5), {"created_at": now, "site_id": sites.find(session, "blog").id}
+        session.add_all(
+            [
+                # An explanation waits for a pause; a delivery behind one that is tried again later, for that one.
+                Job(id=new_id(), kind="explain", subject_id=new_id(), run_at=old, **shared),
+                Job(
+                    id=new_id(),
+                    kind="notify",
+                    subject_id=new_id(),
+                    run_at=now + timedelta(hours=1),
+                    order_key="a",
+                    order_seq=1,
+                    **shared,
+                ),
+                Job(id=new_id(), kind="notify", subject_id=new_id(), run_at=old, order_key="a", order_seq=2, **shared),
+            ]
+        )
+    found = {each["name"]: each for each in answer(cli("doctor", "--json", code=1))["findings"]}
+    assert (found["queue"]["level"], "waits for 0 s" in found["queue"]["detail"]) == ("ok", True)
+
+
 def test_a_doctor_knows_a_network_filesystem() -> None:
     mounts = "/dev/a / ext4 rw 0 0\nserver:/x /srv/far\\040away nfs4 rw 0 0\n/dev/b /srv/far\\040away/near xfs rw 0 0\n"
     assert filesystem(Path("/srv/far away/home"), mounts) == "nfs4"
