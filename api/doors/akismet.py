@@ -21,7 +21,7 @@ from api import errors
 from api.auth import PUBLIC, needs
 from api.context import context
 from api.doors import AKISMET
-from api.doors.akismet_request import IS_ABOUT_A_KEY, Unusable, checked_as, fields_sent, key_of, submission_of
+from api.doors.akismet_request import IS_ABOUT_A_KEY, Unusable, checked_as, fields_sent, key_of, submission_of, text_of
 from api.doors.entrance import enter
 from api.errors import Problem
 from api.streams import Full
@@ -58,12 +58,15 @@ SPAMMERS = frozenset({"viagra-test-123", "akismet-guaranteed-spam"})
 SPAMMERS_ADDRESS = "akismet-guaranteed-spam@example.com"
 """Authors that Akismet's documentation guarantees to be spam; every client's tests rely on them."""
 
+EITHER = ("GET", "POST")
+"""Some clients ask by GET, with a body or without."""
+
 HOLDERS = ("wordpress/", "discourse")
 """How the clients begin to name themselves that hold a comment upon an error."""
 
 
-@blp.post("/1.1/verify-key", strict_slashes=False)
-@blp.post("/1.2/verify-key", strict_slashes=False)
+@blp.route("/1.1/verify-key", methods=EITHER, strict_slashes=False)
+@blp.route("/1.2/verify-key", methods=EITHER, strict_slashes=False)
 @needs("door:akismet")
 def verify_key() -> Response:
     """Say whether a key opens this door."""
@@ -71,8 +74,8 @@ def verify_key() -> Response:
     return _text("valid")
 
 
-@blp.post("/1.1/comment-check", strict_slashes=False)
-@blp.post("/1.2/comment-check", strict_slashes=False)
+@blp.route("/1.1/comment-check", methods=EITHER, strict_slashes=False)
+@blp.route("/1.2/comment-check", methods=EITHER, strict_slashes=False)
 @needs("door:akismet")
 def comment_check() -> Response:
     """Judge a comment: ``true`` is spam, ``false`` is to be published."""
@@ -121,7 +124,7 @@ def get_subscription() -> Response:
     enter(key_of(fields_sent(), IS_ABOUT_A_KEY))
     return _json(
         {
-            "account_id": None,
+            "account_id": False,
             "account_name": "Tidegate",
             "account_type": "tidegate",
             "status": "active",
@@ -226,9 +229,9 @@ def _guaranteed(sent: Mapping[str, str]) -> Response | None:
 
 
 def _judged(holder: Principal, sent: Mapping[str, str]) -> Response:
-    """Answer for what is no comment, storing nothing: a test, or a form without a text, where name and address are judged."""
+    """Answer for what is no comment, storing nothing: a test, or a form, of which without a text name and address are judged."""
     here = context()
-    text = sent.get("comment_content", "").strip()
+    text = text_of(sent)
     named = text or " ".join(filter(None, (sent.get("comment_author"), sent.get("comment_author_url")))).strip() or "-"
     asked = submission_of({**sent, "comment_content": named})
     found = assessment.check(

@@ -27,6 +27,8 @@ MAX_BYTES = 512 * 1024
 
 MAX_FIELDS = 1000
 ASCII = bytes(range(128))
+FORM_FIELD = "contact_form_field_"
+"""How the fields of a contact form are named that a visitor writes freely."""
 
 
 class Unusable(Exception):
@@ -36,8 +38,6 @@ class Unusable(Exception):
 def fields_sent() -> dict[str, str]:
     """Return the fields of body and query, the body's first; raises Unusable."""
     found = dict(request.args.items())
-    if request.method != "POST":
-        return found
     if (request.content_length or 0) > MAX_BYTES:
         raise Unusable(f"More than {MAX_BYTES} bytes")
     if request.mimetype == "multipart/form-data":
@@ -96,6 +96,13 @@ def key_of(sent: Mapping[str, str], names: tuple[str, ...] = USES_A_KEY) -> str 
             return sent[name].strip()
     label, _, rest = request.host.lower().partition(".")
     return label if rest and len(label) == DOOR and set(label) <= set(BASE36) else None
+
+
+def text_of(sent: Mapping[str, str]) -> str:
+    """Return what a visitor wrote: the comment, or the free fields of a form that has none."""
+    written = sent.get("comment_content", "").strip()
+    fields = (value.strip() for name, value in sent.items() if name.startswith(FORM_FIELD))
+    return written or "\n".join(filter(None, fields))
 
 
 def checked_as(sent: Mapping[str, str], name: str) -> UUID | None:

@@ -135,8 +135,23 @@ def test_what_wordpress_asks_before_it_keeps_a_key(blog: Blog) -> None:
     assert blog.door.client.get("/1.1/test").data == b"connected"
 
 
+def test_a_question_may_come_by_get_with_its_fields_in_the_query_or_in_a_body(blog: Blog, quick: None) -> None:
+    fields = {"api_key": blog.key, "blog": ORIGIN, "user_ip": "", "comment_content": CIVIL}
+    for sent in ({"query_string": fields}, {"data": urlencode(fields)}):
+        assert blog.door.client.get("/1.1/verify-key", **sent).data == b"valid"
+        assert blog.door.client.get("/1.1/comment-check", **sent).data in {b"true", b"false"}
+    assert blog.only()["body"] == CIVIL
+
+
+def test_what_is_written_into_a_form_without_a_comment_is_judged_and_not_stored(blog: Blog, patient: None) -> None:
+    civil, abusive = ({"contact_form_field_subject": "", "contact_form_field_message": text} for text in (CIVIL, ABUSIVE))
+    assert blog.check(None, comment_type="contact-form", **civil).data == b"false"
+    assert blog.check(None, comment_type="contact-form", **abusive).data == b"true"
+    assert blog.door.get("/v1/comments").json["items"] == []
+
+
 def test_a_call_that_there_is_not_is_invalid(blog: Blog) -> None:
-    for method, path in (("POST", "/1.1/verify-wpcom-key"), ("GET", "/1.1/comment-check"), ("PUT", "/1.2/nothing/at/all")):
+    for method, path in (("POST", "/1.1/verify-wpcom-key"), ("GET", "/1.1/submit-spam"), ("PUT", "/1.2/nothing/at/all")):
         answer = blog.door.client.open(path, method=method, query_string={"api_key": blog.key})
         assert (answer.status_code, answer.data, akismet.HELP in answer.headers) == (404, b"invalid", True)
 
