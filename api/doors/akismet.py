@@ -21,7 +21,16 @@ from api import errors
 from api.auth import PUBLIC, needs
 from api.context import context
 from api.doors import AKISMET
-from api.doors.akismet_request import IS_ABOUT_A_KEY, Unusable, checked_as, fields_sent, key_of, submission_of, text_of
+from api.doors.akismet_request import (
+    IS_ABOUT_A_KEY,
+    Unusable,
+    UnusableText,
+    checked_as,
+    fields_sent,
+    key_of,
+    submission_of,
+    text_of,
+)
 from api.doors.entrance import enter
 from api.errors import Problem
 from api.streams import Full
@@ -88,9 +97,15 @@ def comment_check() -> Response:
     guaranteed = _guaranteed(sent)
     if guaranteed is not None:
         return guaranteed
-    if _says_yes(sent, "is_test") or not sent.get("comment_content", "").strip():
-        return _judged(holder, sent)
-    return _stored(holder, sent)
+    try:
+        if _says_yes(sent, "is_test") or not sent.get("comment_content", "").strip():
+            return _judged(holder, sent)
+        return _stored(holder, sent)
+    except UnusableText:
+        # The blog has it, and somebody there reads it; others are told what is wrong.
+        if _holds():
+            return _held(sent)
+        raise
 
 
 @blp.post("/1.1/submit-spam", strict_slashes=False)
@@ -358,10 +373,14 @@ def known(holder: Principal, asked: Submission) -> Submission:
 
 def _held(sent: Mapping[str, str]) -> Response:
     """Hold a comment in the words that its client understands."""
-    if request.headers.get("User-Agent", "").casefold().startswith(HOLDERS):
+    if _holds():
         # Asking again about what it holds, WordPress reads the word alone, and would publish upon "false".
         return _text(WAITING if sent.get("recheck_reason") else "false", {ERROR: HELD})
     return _spam()
+
+
+def _holds() -> bool:
+    return request.headers.get("User-Agent", "").casefold().startswith(HOLDERS)
 
 
 def _spam(*, discard: bool = False) -> Response:

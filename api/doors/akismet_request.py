@@ -35,6 +35,10 @@ class Unusable(Exception):
     """The request cannot be served; the message is for the client's owner."""
 
 
+class UnusableText(Unusable):
+    """The comment itself is what we do not take: it is too long, say."""
+
+
 def fields_sent() -> dict[str, str]:
     """Return the fields of body and query, the body's first; raises Unusable."""
     found = dict(request.args.items())
@@ -144,7 +148,7 @@ def submission_of(sent: Mapping[str, str], *, external_id: str | None = None) ->
 
 def _without_faults(asked: dict[str, Any], faults: Mapping[str, Any], sent: Mapping[str, str]) -> dict[str, Any]:
     if "body" in faults:
-        raise Unusable(f'Unusable "comment_content": {faults["body"][0]}')
+        raise UnusableText(f'Unusable "comment_content": {faults["body"][0]}')
     if "post" in faults:
         if asked["post"]["url"] == sent.get("blog", "").strip():
             raise Unusable('Neither "permalink" nor "blog" is an address')

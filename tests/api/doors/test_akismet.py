@@ -150,6 +150,17 @@ def test_what_is_written_into_a_form_without_a_comment_is_judged_and_not_stored(
     assert blog.door.get("/v1/comments").json["items"] == []
 
 
+def test_a_text_that_is_too_long_for_us_is_held_by_who_has_a_queue_and_an_error_to_others(blog: Blog, quick: None) -> None:
+    long = "Thank you. " * 2900
+    for agent in (WORDPRESS, {"User-Agent": "Discourse/3.5 | discourse-akismet/0.1"}):
+        answer = blog.check(long, headers=agent)
+        assert (answer.data, answer.headers[akismet.ERROR]) == (b"false", akismet.HELD)
+        assert blog.check(long, headers=agent, recheck_reason="recheck_queue").data == b"held"
+    answer = blog.check(long)
+    assert (answer.data, "20000" in answer.headers[akismet.HELP]) == (b"invalid", True)
+    assert blog.door.get("/v1/comments").json["items"] == []
+
+
 def test_a_call_that_there_is_not_is_invalid(blog: Blog) -> None:
     for method, path in (("POST", "/1.1/verify-wpcom-key"), ("GET", "/1.1/submit-spam"), ("PUT", "/1.2/nothing/at/all")):
         answer = blog.door.client.open(path, method=method, query_string={"api_key": blog.key})
