@@ -37,6 +37,16 @@ COMMANDS: Final = {
 """Command to the module of ``moderation.commands`` that has it under its own name."""
 
 
+def summarise(command: click.Command) -> None:
+    """Let lists of commands say the whole first sentence of a command, and of each below it; click would cut it at 45 letters."""
+    if command.help and not command.short_help:
+        paragraph = " ".join(command.help.partition("\n\n")[0].split())
+        command.short_help = paragraph.partition(". ")[0]
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            summarise(inner)
+
+
 class Commands(click.Group):
     """Finds commands by name and turns their expected faults into one line and an exit code."""
 
@@ -50,7 +60,10 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"moderation.commands.{COMMANDS[cmd_name]}")
         found = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
-        return found if isinstance(found, click.Command) else None
+        if not isinstance(found, click.Command):
+            return None
+        summarise(found)
+        return found
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command."""

@@ -21,6 +21,12 @@ def test_the_page_in_docs_is_what_help_says() -> None:
     assert (ROOT / "docs" / "cli.md").read_text().endswith(page(tidegate) + "\n")
 
 
+@pytest.mark.parametrize("command", [[], ["site"], ["policy"]])
+def test_a_list_of_commands_says_whole_sentences(cli: Cli, command: list[str]) -> None:
+    listed = cli(*command, "--help").stdout.partition("Commands:")[2]
+    assert ("..." in listed, listed.strip() != "") == (False, True)
+
+
 def test_every_command_has_help_and_all_but_up_take_json(cli: Cli) -> None:
     described = dict(helps(tidegate))
     assert {name.split()[1] for name in described if " " in name} == set(COMMANDS) - {"demo"}
