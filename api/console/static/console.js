@@ -103,6 +103,14 @@
 
   settle();
 
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      if (event.target === reasons() && event.target.open) event.target.scrollIntoView({ block: "nearest" });
+    },
+    true,
+  );
+
   // On a phone the place one is at may lie outside of the row.
   document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
