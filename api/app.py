@@ -13,7 +13,7 @@ from flask.json.provider import JSONProvider
 from orjson import OPT_SORT_KEYS, dumps, loads
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import auth, console, doors, downloads, errors, health, limits, metrics, openapi, probe
+from api import auth, console, doors, downloads, errors, front, health, limits, metrics, openapi, probe
 from api.context import KEY, Context, context
 from api.doors import akismet, coral, openai, perspective, wordpress
 from api.parsing import MAX_BATCH_BYTES, read_away
@@ -101,6 +101,7 @@ def create_app(runtime: Runtime) -> Flask:
     for at_door in (akismet.blp, coral.blp, openai.blp, perspective.blp, wordpress.blp):
         app.register_blueprint(at_door)
     app.register_blueprint(downloads.blp)
+    app.register_blueprint(front.blp)
     app.register_blueprint(embed.blp)
     app.register_blueprint(pages.blp)
     return app

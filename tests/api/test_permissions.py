@@ -14,6 +14,7 @@ from moderation.models import KeyKind, Role
 from moderation.services import keys, sites
 
 PUBLIC_ROUTES = {
+    "/",
     "/healthz",
     "/readyz",
     "/metrics",

@@ -27,6 +27,11 @@ CONSOLE_IDS = {
 }
 
 
+def test_the_bare_address_leads_to_the_console(sqlite_door: Any) -> None:
+    answer = sqlite_door.client.get("/")
+    assert (answer.status_code, answer.location) == (303, "/console")
+
+
 def test_a_link_signs_in_once(door: Any) -> None:
     link = link_for(door, "moderator")
     browser = Browser(door.app.test_client())
