@@ -103,10 +103,15 @@
 
   settle();
 
+  // Who chooses a reason sees all of them and, on a phone as well, the comment above them.
+  const narrow = window.matchMedia("(max-width: 59.99rem)");
   document.addEventListener(
     "toggle",
     (event) => {
-      if (event.target === reasons() && event.target.open) event.target.scrollIntoView({ block: "nearest" });
+      if (event.target !== reasons() || !event.target.open) return;
+      const card = event.target.closest(".card");
+      if (card && narrow.matches) card.scrollIntoView({ block: "start" });
+      else event.target.scrollIntoView({ block: "nearest" });
     },
     true,
   );
