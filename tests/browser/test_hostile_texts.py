@@ -213,6 +213,11 @@ def test_in_the_console(blog: Blog, reported: list[str], page: Page) -> None:
             look_at_the_card(each, vector)
     page.goto(f"{blog.installation.url}/console/posts")
     assert page.evaluate(TEXTS, ".found h2 bdi") == list(reversed(VECTORS))[:30]
+    for vector in [each for each in VECTORS if len(each) <= 200 and each.isprintable()][::25]:
+        page.goto(f"{blog.installation.url}/console/sweep?{urlencode({'words': vector})}")
+        assert page.evaluate(TEXTS, ".hint bdi") == [vector]
+        assert vector in page.evaluate(TEXTS, ".tick .words")
+        assert vector in page.evaluate(TEXTS, ".tick strong bdi")
 
 
 def look_at_the_card(page: Page, vector: str) -> None:
