@@ -82,6 +82,10 @@ class Moderator:
                         # There is probably more: another worker may as well begin. Called once, it stays as long as there is.
                         called = True
                         self.ring()
+                    if any(held.attempts > 1 for held in claims):
+                        # It may be what ended a worker before: what was judged by now is not to be lost with this one.
+                        for future in storing:
+                            future.result()
                     prepared = self._prepare(claims, before)
                     begun = self._work(prepared, beside)
                     # One batch is stored while the next is judged, and no more.

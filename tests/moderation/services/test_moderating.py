@@ -128,6 +128,32 @@ def test_a_text_that_breaks_the_models_holds_up_no_other(blog: Any) -> None:
         assert (job.subject_id, job.attempts, job.last_error) == (broken, 1, "ZeroDivisionError")
 
 
+def test_what_was_judged_is_stored_before_what_may_have_ended_a_worker_is_judged(
+    blog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comment that kills the worker took the one before it along, attempt by attempt, until a human had to read both."""
+    good, suspect = several(blog, 2)
+    with blog.database.transaction() as session:
+        session.execute(update(Job).values(attempts=1, lease_until=datetime.now(UTC) - timedelta(seconds=1)))
+    judged, seen = threading.Event(), []
+    store = Moderator._store
+
+    def after_the_next_was_judged(self: Moderator, work: Any) -> None:
+        judged.wait(0.5)
+        store(self, work)
+
+    def score(text: str, models: SiteModels) -> Scored:
+        if text == TEXTS[1]:
+            seen.append(blog.view(good).status)
+            judged.set()
+        return blog.score(text, models)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Moderator, "_store", after_the_next_was_judged)
+    blog.worker(score=score).drain()
+    assert seen == ["approved"]
+    assert statuses(blog, [good, suspect]) == ["approved", "approved"]
+
+
 def test_a_lease_that_was_lost_takes_no_other_with_it(blog: Any) -> None:
     comments = several(blog, 3)
     taken = comments[1]
