@@ -55,6 +55,9 @@ def read_away() -> None:
     wrong. gunicorn itself reads no more than 64 KiB away. Other servers' input need not end where the body does (PEP 3333), so
     nothing is read there.
     """
+    if "body" in g and len(g.body) == request.content_length:
+        # All of it was read, as with nearly every request.
+        return
     connection = request.environ.get("gunicorn.socket")
     if connection is None or not 0 < (request.content_length or 0) <= READ_AWAY:
         return

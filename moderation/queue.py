@@ -8,7 +8,7 @@ worker cannot do so for ever; a finish proves with the fence that the lease is s
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 from uuid import UUID
 
@@ -42,6 +42,9 @@ BATCH = 16
 
 BATCH_MS = 160.0
 """Most estimated work in one claim, in milliseconds on one core, so that no comment waits long behind its batch."""
+
+MOST_MADE = 128
+"""Statements kept of each form, for conditions that come again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,8 +179,7 @@ def sites_with_work_of(
 ) -> dict[JobKind, list[UUID]]:
     """Return for each kind what ``sites_with_work`` does; all are asked for at once."""
     wanted = tuple(kinds)
-    statement = _urgencies(wanted) if where is None else _urgencies_where(wanted, where)
-    rows = session.execute(statement, {"now": now}).all()
+    rows = session.execute(_urgencies(wanted, where), {"now": now}).all()
     found: dict[JobKind, list[UUID]] = {}
     for place, kind in enumerate(wanted, start=1):
         urgent = [(row[0], row[place]) for row in rows if row[place] is not None]
@@ -186,17 +188,14 @@ def sites_with_work_of(
     return found
 
 
-def _urgencies_where(kinds: Sequence[JobKind], where: ColumnElement[bool] | None) -> Select[*tuple[Any, ...]]:
+# Kept by the condition's identity: who asks with the same one again has to keep it, too.
+@lru_cache(maxsize=MOST_MADE)
+def _urgencies(kinds: tuple[JobKind, ...], where: ColumnElement[bool] | None) -> Select[*tuple[Any, ...]]:
     firsts = [
         select(Job.priority).where(Job.site_id == Site.id, _due(kind, where)).order_by(Job.priority, Job.run_at).limit(1)
         for kind in kinds
     ]
     return select(Site.id, *(first.scalar_subquery() for first in firsts))
-
-
-@cache
-def _urgencies(kinds: tuple[JobKind, ...]) -> Select[*tuple[Any, ...]]:
-    return _urgencies_where(kinds, None)
 
 
 def rotate(sites: Sequence[UUID], after: UUID | None) -> list[UUID]:
@@ -232,8 +231,7 @@ def claim(
         room = min(share, limit - len(chosen))
         if room <= 0:
             break
-        candidates = _candidates(kind) if where is None else _candidates_where(kind, where)
-        for row in session.execute(candidates, {"site": site, "now": now, "room": room}).all():
+        for row in session.execute(_candidates(kind, where), {"site": site, "now": now, "room": room}).all():
             job_id, cost, was_leased = row[0], row[1], row[2]
             if chosen and (was_leased or spent + cost > budget_ms):
                 break
@@ -244,7 +242,8 @@ def claim(
     return _take(session, chosen, worker=worker, now=now, lease=lease)
 
 
-def _candidates_where(kind: JobKind, where: ColumnElement[bool] | None) -> Select[UUID, float, bool]:
+@lru_cache(maxsize=MOST_MADE)
+def _candidates(kind: JobKind, where: ColumnElement[bool] | None) -> Select[UUID, float, bool]:
     return (
         select(Job.id, Job.cost_ms, Job.lease_until.is_not(None))
         .where(Job.site_id == bindparam("site"), _due(kind, where))
@@ -252,11 +251,6 @@ def _candidates_where(kind: JobKind, where: ColumnElement[bool] | None) -> Selec
         .limit(bindparam("room"))
         .with_for_update(skip_locked=True)
     )
-
-
-@cache
-def _candidates(kind: JobKind) -> Select[UUID, float, bool]:
-    return _candidates_where(kind, None)
 
 
 def _take(session: Session, chosen: Collection[UUID], *, worker: str, now: datetime, lease: timedelta) -> list[Claim]:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 from uuid import UUID
 
@@ -246,10 +246,10 @@ class Slots:
         self._lock = threading.Lock()
         self._by_receiver: Counter[UUID] = Counter()
 
-    def room(self) -> tuple[int, list[UUID]]:
+    def room(self) -> tuple[int, tuple[UUID, ...]]:
         """Return how many attempts may be added, all of them to any receiver but the full ones, and these."""
         with self._lock:
-            full = [receiver for receiver, count in self._by_receiver.items() if count >= SLOTS_PER_RECEIVER]
+            full = tuple(sorted(receiver for receiver, count in self._by_receiver.items() if count >= SLOTS_PER_RECEIVER))
             rooms = [SLOTS_PER_RECEIVER - count for count in self._by_receiver.values() if count < SLOTS_PER_RECEIVER]
             return min([SLOTS - self._by_receiver.total(), SLOTS_PER_RECEIVER, *rooms]), full
 
@@ -271,7 +271,9 @@ def _put_back(session: Session, held: queue.Claim, error: Exception, *, now: dat
     queue.fail(session, held, now=now, run_at=now + pause, error=type(error).__name__)
 
 
-def _not_to(receivers: Sequence[UUID]) -> ColumnElement[bool] | None:
+@lru_cache(maxsize=queue.MOST_MADE)
+def _not_to(receivers: tuple[UUID, ...]) -> ColumnElement[bool] | None:
+    """Return the condition for jobs to any other receiver, the same object for the same ones, so that statements are kept."""
     if not receivers:
         return None
     return and_(*(or_(Job.order_key.is_(None), not_(queue.to_receiver(receiver))) for receiver in receivers))

@@ -163,3 +163,9 @@ def test_the_bell_rings_after_the_commit_and_not_after_a_roll_back(database: Dat
     with pytest.raises(RuntimeError, match="changed its mind"):
         add_and_fail()
     assert rung == ["moderate"]
+
+
+def test_a_condition_that_comes_again_is_made_into_a_statement_once() -> None:
+    elsewhere = ~queue.to_receiver(new_id())
+    assert queue._candidates(JobKind.NOTIFY, elsewhere) is queue._candidates(JobKind.NOTIFY, elsewhere)
+    assert queue._candidates(JobKind.NOTIFY, elsewhere) is not queue._candidates(JobKind.NOTIFY, ~queue.to_receiver(new_id()))

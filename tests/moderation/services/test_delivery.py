@@ -453,7 +453,7 @@ def test_what_one_lane_has_claimed_is_sent_although_the_next_lane_cannot_claim(
                 out.drain()
     out.drain()
     assert out.states() == ["delivered"] * SLOTS
-    assert out.deliverer._slots.room() == (SLOTS_PER_RECEIVER, [])
+    assert out.deliverer._slots.room() == (SLOTS_PER_RECEIVER, ())
 
 
 def test_a_job_that_cannot_be_loaded_is_put_back_for_longer_each_time_and_holds_up_no_other(
