@@ -183,7 +183,7 @@ def test_reading_changes_nothing(door: Any) -> None:
             path += f"?comment={comment['id']}" if rule.rule.endswith("/report") else query
             signed = probing.question(SECRET, now=datetime.now(UTC))
             answer = door.get(path, headers={"Author-Token": token, probing.HEADER: signed})
-            assert answer.status_code in {200, 503}, path
+            assert answer.status_code in {200, 303, 503}, path
             seen += 1
     assert seen > 20
     assert everything(door) == before
