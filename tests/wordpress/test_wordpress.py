@@ -208,8 +208,10 @@ def test_wordpresss_own_export_comes_in_as_it_stands_and_what_came_through_us_is
     assert numbers[held] == "unapproved"
     site = switched.stack.up.demo()["site"]
     again = json.loads(switched.tidegate("import", str(path), "--site", site, "--from", "wordpress", "--json"))
-    # The one comment of a fresh WordPress was there before us.
-    assert (again["imported"], again["known"], again["bad"]) == (1, len(numbers) - 1, 0)
+    # The comment of a fresh WordPress, and what was written while the Akismet plugin was off.
+    fresh = [number for number in numbers if not switched.blog.meta(number, "tidegate_id")]
+    assert fresh
+    assert (again["imported"], again["known"], again["bad"]) == (len(fresh), len(numbers) - len(fresh), 0)
 
 
 def test_the_blog_logs_no_warning_of_ours_and_tidegate_no_password(switched: Switched) -> None:
