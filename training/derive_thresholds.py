@@ -91,7 +91,8 @@ def mix(data: Path) -> Mix:
     found = signals([texts[place] for place in used])
     policy = Policy.parse(SHIPPED["standard"])
     held = [any(not match.name.startswith("attack") for match in evaluate(policy, one).matched) for one in found]
-    scores = np.array([[one[name] for name in LABELLED] for one in found], np.float64)
+    # A text in a language that the model does not know has no scores, which are those of a rule that holds nothing.
+    scores = np.array([[one.get(name, 0.0) for name in LABELLED] for one in found], np.float64)
     return Mix(scores, rows.labels[used, 0] == 1, weights[used], np.array(held))
 
 
