@@ -1,6 +1,7 @@
 """Fixtures for all tests: an empty migrated database of either kind, a Valkey, and the rule that CI skips nothing in silence."""
 
 import contextlib
+import gc
 import os
 import random
 import shutil
@@ -139,6 +140,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if name in getattr(item, "fixturenames", ()):
                 kind = item.callspec.params.get(name) if hasattr(item, "callspec") else None
                 item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{kind}"))
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over what was imported and collected, and look seldom: it took a fifth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 # ------------------------------------------------------------------------------------------- no silent skips in CI
