@@ -70,6 +70,7 @@ $(BIN)/python:
 $(VENV)/.default: lock/default.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/python dev/install.py lock/default.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m compileall -q api moderation workers # else each program of the first start does it for itself
 	@echo "  (scores come from the bundled model; for Detoxify itself on torch: make $(VENV)/.detoxify)"
 	@touch $@
 
