@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -146,12 +147,13 @@ class WordPress:
     def stop(self) -> None:
         """End what runs, the web server first."""
         for process in reversed(self._processes):
-            process.terminate()
+            # The group: PHP's server leaves its workers behind where it alone is told to end.
+            os.killpg(process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         self._processes.clear()
 
     def php(self, code: str) -> str:
