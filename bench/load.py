@@ -87,9 +87,10 @@ def step(
 
     generator = threading.Thread(target=generate)
     generator.start()
-    while generator.is_alive():
+    while wait and generator.is_alive():
         seen.update(decided())
         time.sleep(LOOK)
+    generator.join()
     rows = answer.get("sent")
     if not isinstance(rows, list):
         raise RuntimeError("the generator ended without results")  # noqa: TRY004 (not a matter of types)
