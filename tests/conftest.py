@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import pytest
 
@@ -70,9 +69,9 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def postgresql_url(postgres: PostgresServer) -> Iterator[str]:
     """The address of an empty migrated PostgreSQL database."""
-    name = f"test_{uuid4().hex}"
-    yield postgres.create_database(name, template=TEMPLATE)
-    postgres.drop_database(name)
+    name = postgres.lend_database(TEMPLATE)
+    yield postgres.url(name)
+    postgres.take_back(name)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

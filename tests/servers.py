@@ -11,6 +11,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import psycopg
 from redis import Redis
@@ -21,6 +23,32 @@ from moderation.embedded import EmbeddedValkey, free_port
 
 PATIENCE = 60.0
 POLL = 0.05
+
+
+FORM = """
+SELECT (SELECT coalesce(sum(oid::bigint), 0) FROM pg_class WHERE relnamespace = 'public'::regnamespace),
+  (SELECT count(*) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relnamespace = 'public'::regnamespace AND NOT attisdropped),
+  (SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace)
+"""
+"""What tells whether somebody changed a database's tables."""
+
+LEAVE = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+EMPTY = """
+DO $$ DECLARE found record; BEGIN
+  SET LOCAL session_replication_role = replica;  -- in any order, whatever refers to whatever
+  FOR found IN SELECT oid::regclass AS name, pg_relation_size(oid) > 65536 AS large FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version' AND pg_relation_size(oid) > 0
+  LOOP
+    EXECUTE format(CASE WHEN found.large THEN 'TRUNCATE %s CASCADE' ELSE 'DELETE FROM %s' END, found.name);
+  END LOOP;
+  PERFORM setval(seqrelid::regclass, seqstart, false) FROM pg_sequence;
+END $$
+"""
+"""Empties all tables, in a tenth of the time that a new database takes."""
 
 
 class NoServer(Exception):
@@ -41,6 +69,8 @@ class PostgresServer:
         self.binaries = postgres_binaries()
         self._as_other = other_user()
         self._process: subprocess.Popen[bytes] | None = None
+        self._free: list[str] = []
+        self._forms: dict[str, Any] = {}
 
     def create(self) -> None:
         """Make the cluster."""
@@ -95,6 +125,29 @@ class PostgresServer:
         """Remove a database and end whoever is still connected to it."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+    def lend_database(self, template: str) -> str:
+        """Return the name of a database that is as its template is: one that was given back, or a new one."""
+        if self._free:
+            return self._free.pop()
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(self.create_database(name, template=template)) as connection:
+            self._forms[name] = connection.execute(FORM).fetchone()
+        return name
+
+    def take_back(self, name: str) -> None:
+        """End whoever is connected to a database that was lent and empty it; one with other tables than it had is removed."""
+        try:
+            with psycopg.connect(self.url(name), autocommit=True) as connection:
+                connection.execute(LEAVE)
+                if connection.execute(FORM).fetchone() == self._forms[name]:
+                    connection.execute(EMPTY)
+                    self._free.append(name)
+                    return
+        except psycopg.OperationalError as error:
+            if "does not exist" not in str(error):
+                raise
+        self.drop_database(name)
 
     def processes(self) -> list[int]:
         """Return the ids of its main process and of all others, the main one first."""
