@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 
 from moderation import migrations
 from moderation.database import Database
@@ -132,13 +133,38 @@ SHARED = ("stack", "served")
 """Fixtures of a whole file that start processes: with several processes of pytest each would start them again."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file that share such a fixture, with the same parameter, in one process of pytest."""
+    """Keep the tests of a file that share such a fixture, with the same parameter, in one process of pytest.
+
+    So are all that need torch, which takes each process seconds to import, and each to export the same model. What takes long
+    comes first: at the end one process would work alone.
+    """
     for item in items:
+        if item.get_closest_marker("detoxify"):
+            item.add_marker(pytest.mark.xdist_group("detoxify"))
+            continue
         for name in SHARED:
             if name in getattr(item, "fixturenames", ()):
                 kind = item.callspec.params.get(name) if hasattr(item, "callspec") else None
                 item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{kind}"))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("xdist_group"):
+        return 0
+    return 2 if item.get_closest_marker("browser") and not item.get_closest_marker("slow") else 1
+
+
+def pytest_configure() -> None:
+    """Have exceptions logged as Python prints them: structlog's own coloured boxes take a second for the deep ones."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
 
 
 def pytest_collection_finish() -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Literal, TypeVar
 
 import httpcore2
@@ -264,13 +265,19 @@ class _VettedBackend(httpcore2.NetworkBackend):
         raise failure or httpcore2.ConnectError("no address")
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return what verifies certificates, once for all of a process: reading the authorities takes tens of milliseconds."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 class Client:
     """Sends one request per connection; safe to be used by many threads. ``timeout`` is wall-clock seconds for an attempt."""
 
     def __init__(self, guard: Guard, *, timeout: float = 15.0, ssl_context: ssl.SSLContext | None = None) -> None:
         self.guard = guard
         self.timeout = timeout
-        self._ssl = ssl_context or httpx2.create_ssl_context(trust_env=False)
+        self._ssl = ssl_context or _trusted()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Client":

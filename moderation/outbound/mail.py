@@ -18,6 +18,7 @@ from email.headerregistry import Address, AddressHeader
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import cache
 from typing import Final
 
 from moderation.config import MailServer, Settings, mailbox
@@ -53,6 +54,12 @@ class Letter:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return what verifies certificates, once for all of a process: reading the authorities takes tens of milliseconds."""
+    return ssl.create_default_context()
+
+
 class Mailer:
     """Hands letters to one server; safe to be used by many threads. ``timeout`` is wall-clock seconds for a letter."""
 
@@ -62,7 +69,7 @@ class Mailer:
         self.server = server
         self.sender = sender
         self.timeout = timeout
-        self._ssl = ssl_context or ssl.create_default_context()
+        self._ssl = ssl_context or _trusted()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Mailer | None":

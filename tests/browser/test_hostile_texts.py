@@ -199,6 +199,7 @@ def reported(blog: Blog) -> list[str]:
     return [f"{blog.installation.url}/console/queue?case={show('case', cases[reply])}" for reply in replies]
 
 
+@pytest.mark.slow
 def test_in_the_console(blog: Blog, reported: list[str], page: Page) -> None:
     page.goto(blog.keys.login_url)
     page.get_by_role("button", name="Sign in").click()
