@@ -34,11 +34,11 @@ def _from(found: Standing) -> str:
 
 
 def _how_well(compared: Comparison) -> str:
-    mistakes = f"the shared model alone was wrong about {compared.shared_mistakes}, with the site's layer {compared.own_mistakes}"
-    loss = f"{compared.shared_loss:.3f} and {compared.own_loss:.3f}, give or take {compared.error:.3f}"
     return (
-        f"Of the newest {_counted(compared.recent)}, each asked about before it was learnt, {mistakes}. "
-        f"Average loss {loss}; less is better, and newer decisions count more."
+        f"Of the newest {_counted(compared.recent)}, each asked about before it was learnt, the shared model alone was wrong "
+        f"about {compared.shared_mistakes}, with what was learnt here {compared.own_mistakes}. Counted by how sure of it each "
+        f"was (log loss, newer decisions count more): {compared.shared_loss:.3f} alone and {compared.own_loss:.3f} with it, give "
+        f"or take {compared.error:.3f}; less is better."
     )
 
 
@@ -46,16 +46,16 @@ def _whether(found: Standing) -> str:
     compared = found.compared.compared if found.compared else 0
     match found.why:
         case Why.BETTER:
-            return "The layer is used, as it does better than the shared model alone."
+            return "It is used: the scores are better with it than from the shared model alone."
         case Why.NOT_BETTER:
-            return "The layer is not used: it does not do clearly better than the shared model alone."
+            return "It is not used: the scores are not clearly better with it than from the shared model alone."
         case Why.FEW:
-            return f"The layer is not used yet: {FROM} decisions are needed to compare, and there are {compared}."
+            return f"It is not used yet: {FROM} decisions are needed to compare, and there are {compared}."
         case Why.ONE_SORT:
-            return f"The layer is not used yet: at least {OF_EACH} decisions of each sort are needed to compare."
+            return f"It is not used yet: at least {OF_EACH} decisions of each sort are needed to compare."
         case Why.UNREAD:
             return (
-                "The layer is not used: comments were published that nobody read, and only decisions on the random audit can "
+                "It is not used: comments were published that nobody read, and only decisions on the random audit can "
                 f"speak for them. Read {LEAST_AUDITED} of the audit to begin."
             )
         case Why.RESET:

@@ -1,11 +1,13 @@
 """The comment section in a real browser: two origins, the demo blog's own policy, and readers of every kind."""
 
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from api.demo_blog.articles import ARTICLES
 from tests.api.conftest import ABUSIVE, CIVIL
@@ -74,6 +76,22 @@ def held(page: Page) -> None:
     expect(nudge.get_by_role("button", name="Change it")).to_be_focused()
     nudge.get_by_role("button", name="Post it; a moderator reads it first").click()
     expect(status(page)).to_contain_text("A person will read this before it appears.")
+
+
+def test_what_a_page_says_of_everything_on_it_does_not_bend_the_section(blog: Blog, reader: Page) -> None:
+    reader.evaluate(
+        """() => {
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync("* { text-transform: uppercase; text-indent: 3em; text-align: right; color: rebeccapurple }");
+          document.adoptedStyleSheets = [sheet];
+        }"""
+    )
+    write(reader, CIVIL)
+    body = reader.locator("[part=body]")
+    expect(body).to_have_text(CIVIL)
+    for name, value in (("text-transform", "none"), ("text-indent", "0px"), ("text-align", "start")):
+        expect(body).to_have_css(name, value)
+    expect(body).to_have_css("color", "rgb(102, 51, 153)")  # a page's colours are the section's
 
 
 def test_the_nudge_comes_once_and_shows_no_score(blog: Blog, reader: Page) -> None:
@@ -220,6 +238,17 @@ def test_a_permalink_leads_to_the_comment(blog: Blog, reader: Page, person: Open
     other = person().new_page()
     other.goto(address)
     expect(other.locator("[part=comment]")).to_be_focused()
+    # A browser takes the focus away again when a page's styles are late.
+    late = person().new_page()
+    late.route("**/static/demo.css", partial(answer_after, 0.3))
+    late.goto(address)
+    expect(late.locator("[part=comment]")).to_be_focused()
+
+
+def answer_after(seconds: float, route: Route) -> None:
+    """Answer so late that the comments are there before: nothing tells when a browser has taken a focus away again."""
+    time.sleep(seconds)
+    route.continue_()
 
 
 def test_closed_comments_can_be_read_and_not_written(blog: Blog, reader: Page) -> None:

@@ -54,6 +54,26 @@ def test_a_moderator_decides_by_mouse(installation: Installation, page: Page) ->
     said(page, "Undone.")
 
 
+def test_keys_that_are_turned_off_do_nothing_until_they_are_turned_on_again(installation: Installation, page: Page) -> None:
+    (comment,) = hold(installation.door, 1)
+    come_in(installation, page)
+    page.keyboard.press("?")
+    page.get_by_label("Keys act here").uncheck()
+    page.get_by_role("button", name="Close").click()
+    page.reload()
+    expect(page.locator("[data-key=a] kbd")).to_be_hidden()
+    for key in ("a", "r", "1", "?"):
+        page.keyboard.press(key)
+    expect(page.locator("#reasons")).not_to_have_attribute("open", "")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert installation.door.shown(comment)["status"] == "flagged"
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("Keys act here").check()
+    page.get_by_role("button", name="Close").click()
+    page.keyboard.press("a")
+    said(page, "Approved.")
+
+
 def test_a_moderator_decides_by_keys_alone(installation: Installation, page: Page) -> None:
     ids = hold(installation.door, 4)
     come_in(installation, page)

@@ -62,6 +62,26 @@
     return true;
   }
 
+  // Who speaks to the machine, or strikes keys by accident, turns them off (WCAG 2.1.4); where nothing can be kept they stay on.
+  const KEYS = "tidegate-keys";
+  let keysOn = true;
+  try {
+    keysOn = localStorage.getItem(KEYS) !== "off";
+  } catch {
+    // Storage is off in this browser.
+  }
+
+  function switchKeys(on) {
+    keysOn = on;
+    document.body.classList.toggle("keyless", !on);
+    try {
+      if (on) localStorage.removeItem(KEYS);
+      else localStorage.setItem(KEYS, "off");
+    } catch {
+      // For this page alone, then.
+    }
+  }
+
   const reasons = () => document.getElementById("reasons");
 
   function reject(key) {
@@ -83,7 +103,7 @@
       if (event.key === "Escape") event.target.blur();
       return;
     }
-    if (asked.size > 0 || event.repeat) return;
+    if (asked.size > 0 || event.repeat || (!keysOn && event.key !== "Escape")) return;
     let done = true;
     if (/^[1-9]$/.test(event.key)) done = reject(event.key);
     else if (/^[abejkrnu?/]$/.test(event.key)) done = press(event.key);
@@ -119,8 +139,14 @@
   // On a phone the place one is at may lie outside of the row.
   document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
+  document.body.classList.toggle("keyless", !keysOn);
+  document.addEventListener("change", (event) => {
+    if (event.target.id === "keys-on") switchKeys(event.target.checked);
+  });
+
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
+    if (opener?.dataset.opens === "help") document.getElementById("keys-on").checked = keysOn;
     if (opener) document.getElementById(opener.dataset.opens).showModal();
   });
 })();

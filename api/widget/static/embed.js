@@ -36,7 +36,8 @@
 :host([theme="light"]) { color-scheme: light; }
 :host([theme="dark"]) { color-scheme: dark; }
 :host([hidden]), [hidden] { display: none !important; }
-* { box-sizing: border-box; }
+* { box-sizing: border-box; text-transform: none; text-indent: 0; }
+:not(button) { text-align: start; }
 h2, h3 { line-height: 1.25; margin: 0 0 .5rem; font-size: 1.2em; }
 h3 { font-size: 1em; }
 form > h2 { margin-top: 1.2rem; }
@@ -94,6 +95,15 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
 
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
   const once = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+  /** Once its styles are there a browser goes to the place that the address names, and where it finds none it takes the focus away. */
+  async function settled() {
+    if (document.readyState !== "complete") await new Promise((go) => addEventListener("load", go, { once: true }));
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  }
+
+  let touched = false;
+  for (const each of ["wheel", "touchmove", "pointerdown", "keydown"]) addEventListener(each, () => { touched = true; }, { once: true, passive: true });
 
   /** Remember something on this device; where that is forbidden, until the page is left. */
   const memory = new Map();
@@ -209,6 +219,8 @@ blockquote { margin: .4rem 0; padding-inline-start: .8rem; border-inline-start: 
       this.show();
       await this.look(true);
       await this.goTo();
+      await settled();
+      if (!touched && document.activeElement === document.body) await this.goTo();
     }
 
     query(after) {

@@ -49,7 +49,7 @@ class Page(HTMLParser):
             self._open.append(tag)
         if tag == "form" and given.get("method") == "post":
             self.forms.append(Form(given["action"] or ""))
-        if tag == "input" and self.forms:
+        if tag == "input" and self.forms and "name" in given:
             self.forms[-1].fields[given["name"] or ""] = given.get("value") or ""
         if tag == "button" and given.get("formaction") and given.get("data-key"):
             self.forms[-1].actions[given["data-key"] or ""] = given["formaction"] or ""

@@ -30,7 +30,7 @@ def test_an_editor_makes_the_site_forget(door: Any, sign_in: SignIn, site_id: An
     browser = sign_in("editor")
     page = browser.open("/console/learning")
     assert "Learnt from 24 decisions of people: 12 spam, 12 no spam (24 held by the policy)." in page.text
-    assert "The layer is used" in page.text
+    assert "It is used" in page.text
     page = browser.send("/learning/reset")
     assert "It was reset, and begins anew with what is decided from now on." in page.text
     assert "Forgotten." in page.text
@@ -42,7 +42,7 @@ def test_an_editor_makes_the_site_forget(door: Any, sign_in: SignIn, site_id: An
 def test_a_moderator_sees_it_and_cannot_reset(door: Any, sign_in: SignIn, site_id: Any) -> None:
     taught(door.runtime.database, site_id)
     page = sign_in("moderator").open("/console/learning")
-    assert "The layer is used" in page.text
+    assert "It is used" in page.text
     assert [form.action for form in page.forms if "reset" in form.action] == []
 
 

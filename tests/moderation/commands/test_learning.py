@@ -29,7 +29,7 @@ def test_a_site_that_learnt_nothing_says_so(cli: Cli, installed: Database) -> No
 def test_what_was_learnt_is_shown_in_words_and_in_json(cli: Cli, learnt: Database) -> None:
     shown = cli("learning", "show", "blog").stdout
     assert "Spam (spam@1)\n  Learnt from 24 decisions of people: 12 spam, 12 no spam (24 held by the policy).\n" in shown
-    assert "The layer is used" in shown
+    assert "It is used" in shown
     spam = answer(cli("learning", "show", "blog", "--json"))[0]
     assert (spam["version"], spam["used"], spam["why"], spam["lessons"]) == ("spam@1", True, "better", 24)
     assert spam["compared"]["own_loss"] < spam["compared"]["shared_loss"]
