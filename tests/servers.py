@@ -29,9 +29,11 @@ FORM = """
 SELECT (SELECT coalesce(sum(oid::bigint), 0) FROM pg_class WHERE relnamespace = 'public'::regnamespace),
   (SELECT count(*) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
     WHERE relnamespace = 'public'::regnamespace AND NOT attisdropped),
-  (SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace)
+  (SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace),
+  (SELECT coalesce(sum(oid::bigint), 0) FROM pg_trigger WHERE NOT tgisinternal),
+  (SELECT string_agg(version_num, ' ') FROM alembic_version)
 """
-"""What tells whether somebody changed a database's tables."""
+"""What tells whether somebody changed a database's schema."""
 
 LEAVE = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -136,7 +138,7 @@ class PostgresServer:
         return name
 
     def take_back(self, name: str) -> None:
-        """End whoever is connected to a database that was lent and empty it; one with other tables than it had is removed."""
+        """End whoever is connected to a database that was lent and empty it; one with another schema than it had is removed."""
         try:
             with psycopg.connect(self.url(name), autocommit=True) as connection:
                 connection.execute(LEAVE)
