@@ -167,8 +167,13 @@ def pytest_configure() -> None:
     )
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Have the garbage collector pass over what was imported and collected, and look seldom: it took a fifth of the time."""
+    if getattr(session.config.option, "loadgroup", False):
+        # xdist tells its groups by the name alone, and where it cannot change that it says nothing (pytest-xdist, issue 1386).
+        alone = [item.nodeid for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
+        if alone:
+            raise pytest.UsageError(f"this pytest and this xdist do not keep groups together: {alone[0]}")
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
