@@ -17,6 +17,8 @@ from moderation.services.decisions import NewCase
 from moderation.services.shares import BY_PEOPLE
 
 ESCALATED = False
+"""What an index that begins with it is asked for: cases that were not handed to the editors."""
+
 DRAWN_WITHIN = timedelta(days=7)
 DRAWN_FROM = 2000
 DAILY = 5

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from moderation.models import Author, Case, CaseKind, Comment, Revision, Status
-from moderation.services import waves
+from moderation.services import desk, waves
 from moderation.services.waves import Copy
 
 READ = 5000
@@ -62,7 +62,7 @@ def with_words(session: Session, site_id: UUID, words: str) -> Sweep:
 
 def _waiting(site_id: UUID) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions on an open case that any moderator may decide; the random audit is read one by one."""
-    return (Case.site_id == site_id, Case.closed_at.is_(None), Case.escalated == waves.ESCALATED, Case.kind != CaseKind.AUDIT)
+    return (Case.site_id == site_id, Case.closed_at.is_(None), Case.escalated == desk.ESCALATED, Case.kind != CaseKind.AUDIT)
 
 
 def _folded(text: str) -> str:

@@ -17,11 +17,10 @@ from moderation.ids import show
 from moderation.models import Author, Case, Comment, Decision, Revision, Status
 from moderation.policy.verdict import Verdict
 from moderation.services import review
-from moderation.services.desk import UNDOABLE
+from moderation.services.desk import ESCALATED, UNDOABLE
 from moderation.services.shares import BY_PEOPLE
 
 MOST = 100
-ESCALATED = False
 """Copies decided by one act."""
 
 
