@@ -1,7 +1,7 @@
 """How much one caller may ask: counted in Redis for all processes, in memory where Redis is away.
 
-Secret keys get 600 requests a second, which only stops a loop gone wild; a process asks Redis about a key only where the key is
-busy, because the round trip costs a fifth of what storing a comment does. Readers' browsers get as much as a person can use.
+Secret keys get 600 requests a second, which only stops a loop gone wild; a process tells Redis of a busy key's requests by the
+score, because a round trip costs a fifth of what storing a comment does. Readers' browsers get as much as a person can use.
 All Redis use of one request ends within 100 ms: time-outs are short, the first failure sends the rest of the request to the
 memory's counters, and so does time already spent; the breaker makes even that rare (``moderation.breaker``).
 """
@@ -9,7 +9,7 @@ memory's counters, and so does time already spent; the breaker makes even that r
 import math
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -44,8 +44,8 @@ FAILURES = (RedisError, OSError)
 class Rule:
     """A limit, its public name and whether its window moves (exact, for few requests) or is fixed (cheap, for many).
 
-    ``untold`` requests a second each process lets through without asking the others: with n processes a second may hold as many
-    more, n times.
+    So many requests a process counts by itself before it tells the others and hears of theirs, where ``untold`` is not 0: with n
+    processes a second may hold as many more, n times.
     """
 
     name: str
@@ -112,14 +112,16 @@ class Limits:
         return keyed_hash(self._secret, b"limit", address).hex()
 
     def _count(self, rule: Rule, who: str) -> tuple[bool, Counted]:
-        amount = 1
-        if rule.untold:
-            used = self._here.count(rule, who)
-            if used <= rule.untold:
-                return True, Counted(rule, rule.item.amount - used, rule.item.get_expiry())
-            if used == rule.untold + 1:
-                # Now the others are told of all of them.
-                amount = used
+        if not rule.untold:
+            return self._told(rule, who, 1)
+        untold, used = self._here.count(rule, who)
+        if not untold:
+            return used <= rule.item.amount, Counted(rule, max(0, rule.item.amount - used), rule.item.get_expiry())
+        allowed, counted = self._told(rule, who, untold)
+        self._here.heard(rule, who, rule.item.amount - counted.remaining + (not allowed))
+        return allowed, counted
+
+    def _told(self, rule: Rule, who: str, amount: int) -> tuple[bool, Counted]:
         shared = self._shared
         if shared is not None and g.get("redis_left", BUDGET) >= CONNECT_TIMEOUT + TIMEOUT:
             began = time.monotonic()
@@ -134,22 +136,41 @@ class Limits:
         return self._memory.count(rule, who, amount)
 
 
+@dataclass(slots=True)
+class _Use:
+    """What is known of a key's requests: those of all processes that were told, and this one's that were not."""
+
+    told: int = 0
+    untold: int = 0
+
+
 class ThisSecond:
-    """What a process has counted in the present second of the clock."""
+    """What a process knows of the requests in the present second of the clock."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._second = 0
-        self._used: Counter[tuple[str, str]] = Counter()
+        self._uses: defaultdict[tuple[str, str], _Use] = defaultdict(_Use)
 
-    def count(self, rule: Rule, who: str) -> int:
-        """Count a request and return how many there were, this one included."""
+    def count(self, rule: Rule, who: str) -> tuple[int, int]:
+        """Count a request; returns how many are to be told now, 0 for none, and how many there were as far as is known."""
         second = int(time.time())
         with self._lock:
             if second != self._second:
-                self._second, self._used = second, Counter()
-            self._used[rule.name, who] += 1
-            return self._used[rule.name, who]
+                self._second, self._uses = second, defaultdict(_Use)
+            use = self._uses[rule.name, who]
+            use.untold += 1
+            telling = 0
+            if use.untold > rule.untold:
+                telling, use.untold = use.untold, 0
+                use.told += telling
+            return telling, use.told + use.untold
+
+    def heard(self, rule: Rule, who: str, told: int) -> None:
+        """Note how many requests of all processes were told."""
+        with self._lock:
+            use = self._uses[rule.name, who]
+            use.told = max(use.told, told)
 
 
 class Counters:
