@@ -270,7 +270,8 @@ def second_look(shown: Shown, tom: Reader, mona: Moderator) -> None:
     shown.say(f"r 1: {mona.press('r 1', then='Rejected: Personal attack.')}")
 
     shown.step()
-    expect(tom.own).to_contain_text("We did not publish this")
+    # A page whose comment waits for a person asks every thirty seconds.
+    expect(tom.own).to_contain_text("We did not publish this", timeout=2000 * PATIENCE)
     shown.say(" ".join(tom.own.locator("p", has_text="We did not publish").inner_text().split()))
     tom.own.get_by_role("button", name="Ask for a second look").click()
     expect(tom.status).to_contain_text("Another person will read it again")
