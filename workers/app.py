@@ -75,7 +75,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_pool_start_method": "spawn",
         # Loading a model takes longer than the default of four seconds, and a child killed for that is respawned for ever.
         "worker_proc_alive_timeout": 120.0,
-        "worker_max_tasks_per_child": 2000,
+        # A task is a ring, of which a busy blog has twenty a second, and a new child takes seconds to load the models: every two
+        # thousand, as for tasks that are work, is a pause each hundred seconds. What leaks is bounded by the memory below.
+        "worker_max_tasks_per_child": 100_000,
         "worker_max_memory_per_child": 2_000_000,
         # Control and event traffic is where reconnects have crashed; the heartbeat is in the database.
         "worker_enable_remote_control": False,

@@ -58,7 +58,7 @@ def test_keys_that_are_turned_off_do_nothing_until_they_are_turned_on_again(inst
     (comment,) = hold(installation.door, 1)
     come_in(installation, page)
     page.keyboard.press("?")
-    page.get_by_label("Keys act here").uncheck()
+    page.get_by_label("Keys work").uncheck()
     page.get_by_role("button", name="Close").click()
     page.reload()
     expect(page.locator("[data-key=a] kbd")).to_be_hidden()
@@ -68,7 +68,7 @@ def test_keys_that_are_turned_off_do_nothing_until_they_are_turned_on_again(inst
     expect(page.get_by_role("dialog")).to_be_hidden()
     assert installation.door.shown(comment)["status"] == "flagged"
     page.get_by_role("button", name="Keys").click()
-    page.get_by_label("Keys act here").check()
+    page.get_by_label("Keys work").check()
     page.get_by_role("button", name="Close").click()
     page.keyboard.press("a")
     said(page, "Approved.")
