@@ -10,7 +10,8 @@ from bench.doors import AT_ONCE, Found
 from bench.load import Step, percentile
 from bench.million import Queue
 
-RATIO = 5.0
+RATIOS = (5.0, 8.0)
+"""The second is wanted of the scorers that followed the first ones."""
 HALF_P99 = 0.300
 INTAKE = 300.0
 INTAKE_P99 = 0.100
@@ -75,11 +76,14 @@ def written(found: Figures) -> str:
         "",
         "| target | reached | |",
         "|---|---|---|",
-        _target(
-            f"at least {RATIO:g} times the afternoon's pipeline",
-            f"{most / least:.1f} times ({most:.1f}/s to {least:.1f}/s)",
-            met=most >= RATIO * least,
-        ),
+        *[
+            _target(
+                f"at least {ratio:g} times the afternoon's pipeline",
+                f"{most / least:.1f} times ({most:.1f}/s to {least:.1f}/s)",
+                met=most >= ratio * least,
+            )
+            for ratio in RATIOS
+        ],
         _target(
             f"p99 submit to decision at half of saturation at most {1000 * HALF_P99:.0f} ms",
             f"{_ms(found.half.took(found.half.decided), 0.99)} ms at {found.half.rate:.0f}/s",

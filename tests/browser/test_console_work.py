@@ -1,5 +1,6 @@
 """A moderator at work in a real browser: by mouse, by keys alone, on a phone, and beside a colleague."""
 
+import time
 from typing import Any
 
 import pytest
@@ -229,8 +230,14 @@ def test_no_key_acts_on_a_card_whose_decision_is_on_its_way(installation: Instal
     page.route("**/decision", keep)
     with page.expect_request("**/claim"):
         page.keyboard.press("j")
+    # The claim may be on its way before the card's own request counts as ended, and until then no key acts.
+    expect(page.locator("#work")).not_to_have_attribute("aria-busy", "true")
     with page.expect_request("**/decision"):
         page.keyboard.press("a")
+    # That a request was seen does not mean that it was held already.
+    deadline = time.monotonic() + 10
+    while len(waiting) < 2 and time.monotonic() < deadline:
+        page.wait_for_timeout(20)
     claim, decision = waiting
     claim.fulfill(body='<p class="notice">Ann is at work on this case.</p>', content_type="text/html")
     expect(page.locator(".card")).to_contain_text("Ann is at work on this case.")
