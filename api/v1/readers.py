@@ -149,15 +149,18 @@ def complain(site_id: Any, comment_id: str, reason: int, note: str) -> None:
     runtime.database.transact(unit)
 
 
-def _worst(body: str, until: float, models: SiteModels) -> str:
-    """Return the sentence that the model finds hardest, as the author wrote it."""
+def _worst(body: str, until: float, models: SiteModels) -> str | None:
+    """Return the sentence that the model finds hardest, as the author wrote it; None where it could not read all of them in time.
+
+    Nobody is to be told of a harmless sentence that it may read as an attack.
+    """
     parts = [part for found in _SENTENCE.finditer(body) if (part := found.group().strip())][:MOST_PARTS] or [body.strip()]
     worst, highest = parts[0], -1.0
     for part in parts if len(parts) > 1 else ():
         left = until - time.monotonic()
-        if left <= 0:
-            break
-        values = context().models.within(left, part, models).values
-        if values is not None and values.get("toxicity", 0.0) > highest:
+        values = context().models.within(left, part, models).values if left > 0 else None
+        if values is None:
+            return None
+        if values.get("toxicity", 0.0) > highest:
             worst, highest = part, values.get("toxicity", 0.0)
     return worst if len(worst) <= LONGEST_PART else f"{worst[:LONGEST_PART].rstrip()} …"

@@ -24,6 +24,7 @@ from werkzeug.serving import make_server
 
 from api.demo import create_app
 from api.demo_blog.articles import ARTICLES
+from api.v1 import readers
 from moderation.services import demo
 from tests.api.conftest import Door, open_door, settings
 
@@ -182,8 +183,10 @@ class Installation:
 
 
 @pytest.fixture
-def installation(tmp_path: Path, sqlite_url: str) -> Iterator[Installation]:
+def installation(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """An installation on SQLite under ``http://localhost:PORT``, with the sites and people of the API's tests."""
+    # A model that is late nudges nobody, and the machine is busy with other tests.
+    monkeypatch.setattr(readers, "DEADLINE", 60.0)
     with serving() as server:
         url = f"http://localhost:{server.port}"
         with contextmanager(open_door)(settings(tmp_path, sqlite_url, public_url=url)) as door:

@@ -185,6 +185,20 @@ def test_a_nudge_names_the_part_and_no_score(sqlite_reader: Any) -> None:
     assert sqlite_reader.call("POST", "/v1/nudge", {**asked, "body": spam}).json == {"part": None}
 
 
+def test_a_model_that_becomes_late_in_the_middle_accuses_no_sentence(sqlite_reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = sqlite_reader.door.context.models
+    within, read = models.within, list[str]()
+
+    def late_for_the_second_part(seconds: float, text: str, *models: Any) -> Any:
+        read.append(text)
+        return within(0.0 if text == ABUSIVE else seconds, text, *models)
+
+    monkeypatch.setattr(models, "within", late_for_the_second_part)
+    asked = {"post": PAGE, "body": f"The treaty is nine pages long. {ABUSIVE}"}
+    assert sqlite_reader.call("POST", "/v1/nudge", asked).json == {"part": None}
+    assert read == [asked["body"], "The treaty is nine pages long.", ABUSIVE]
+
+
 def test_a_reader_does_not_say_what_the_page_says(reader: Any) -> None:
     assert reader.send(post={**PAGE, "excerpt": ABUSIVE}).status_code == 422
     assert reader.send(post={**PAGE, "url": "https://elsewhere.example/"}).status_code == 422
