@@ -116,9 +116,9 @@ class Limits:
             return self._told(rule, who, 1)
         untold, used = self._here.count(rule, who)
         if not untold:
-            return used <= rule.item.amount, Counted(rule, max(0, rule.item.amount - used), rule.item.get_expiry())
+            return True, Counted(rule, max(0, rule.item.amount - used), rule.item.get_expiry())
         allowed, counted = self._told(rule, who, untold)
-        self._here.heard(rule, who, rule.item.amount - counted.remaining + (not allowed))
+        self._here.heard(rule, who, rule.item.amount - counted.remaining, full=not allowed)
         return allowed, counted
 
     def _told(self, rule: Rule, who: str, amount: int) -> tuple[bool, Counted]:
@@ -138,10 +138,14 @@ class Limits:
 
 @dataclass(slots=True)
 class _Use:
-    """What is known of a key's requests: those of all processes that were told, and this one's that were not."""
+    """What is known of a key's requests: those of all processes that were told, and this one's that were not.
+
+    Where the limit is reached (``full``) each one is told: only the store knows when its window ends, which is not our second.
+    """
 
     told: int = 0
     untold: int = 0
+    full: bool = False
 
 
 class ThisSecond:
@@ -161,16 +165,15 @@ class ThisSecond:
             use = self._uses[rule.name, who]
             use.untold += 1
             telling = 0
-            if use.untold > rule.untold:
+            if use.full or use.untold > rule.untold:
                 telling, use.untold = use.untold, 0
-                use.told += telling
             return telling, use.told + use.untold
 
-    def heard(self, rule: Rule, who: str, told: int) -> None:
-        """Note how many requests of all processes were told."""
+    def heard(self, rule: Rule, who: str, told: int, *, full: bool) -> None:
+        """Note how many requests of all processes were told in the store's window, and whether that is the limit."""
         with self._lock:
             use = self._uses[rule.name, who]
-            use.told = max(use.told, told)
+            use.told, use.full = told, full
 
 
 class Counters:
